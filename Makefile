@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make			everything that is built on the host
+# make run_tests	the suite in guests (./run.sh)
+# make check		the project's own tests
+# make install		the test programs as an installable kselftest, in INSTALL_PATH
+# make bench		how long the parts of a cell take
+# make clean		all that was built here; results and the cache stay
+
+CC ?= gcc
+CFLAGS ?= -O2 -g
+HOST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror
+INSTALL_PATH ?= $(CURDIR)/out/install
+
+# Where to build; the guests' parts below are always in out.
+O ?= out
+TOOLS := cells guest judge report times
+TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
+PROGRAMS := $(addprefix $(O)/programs/,init ctl $(TESTS))
+
+# Unpacked from the distribution's linux-source package, once.
+KSFT := $(CURDIR)/out/linux/tools/testing/selftests
+
+all: $(addprefix $(O)/,$(TOOLS)) $(PROGRAMS)
+
+$(O)/guest: vm/qmp.c vm/qmp.h
+$(O)/guest: LDLIBS := -ljansson
+$(O)/%: vm/%.c vm/conf.c vm/conf.h | $(O)/programs
+	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ivm $(filter %.c,$^) -o $@ $(LDLIBS)
+
+$(O)/programs:
+	mkdir -p $@
+
+# Looked up every time: DAXPIN_LINUX_SOURCE may name another one.
+out/linux: FORCE
+	@mkdir -p out
+	@ln -sfn "$$(vm/linux-source.sh)" $@
+
+# One call builds them all; lib.mk has the rules.
+$(addprefix $(O)/programs/,$(TESTS)) &: $(wildcard tests/*.c lib/*) tests/Makefile | out/linux $(O)/programs
+	$(MAKE) -s -C tests OUTPUT=$(abspath $(O)/programs) KSFT=$(KSFT) CC="$(CC)"
+
+$(O)/programs/ctl: selftest/ctl.c lib/daxpin_uapi.h | out/linux $(O)/programs
+	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Wno-unused-parameter -isystem $(KSFT) -I. $< -o $@
+
+$(O)/programs/init: vm/init.c lib/daxpin_uapi.h | $(O)/programs
+	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ilib -static $< -o $@
+
+# What depends on a kernel: out/kernels/NAME is a folder of vm/kernel.sh, and
+# NAME.id, which run.sh writes when it is another one, its path.
+out/module/%/daxpin.ko: vm/module/daxpin.c vm/module/Kbuild lib/daxpin_uapi.h out/kernels/%.id
+	mkdir -p $(@D)
+	cp vm/module/daxpin.c vm/module/Kbuild $(@D)
+	$(MAKE) -s -C out/kernels/$*/build M=$(CURDIR)/$(@D) DAXPIN_LIB=$(CURDIR)/lib modules >$(@D)/build.log 2>&1 || \
+		{ cat $(@D)/build.log >&2; echo "daxpin.ko: not built for $*, see above" >&2; exit 1; }
+
+out/root/%.cpio: out/module/%/daxpin.ko $(PROGRAMS) vm/root.sh $(wildcard configs/*/* configs/*) $(wildcard tests/*.scn selftest/*.scn)
+	mkdir -p $(@D)
+	vm/root.sh out/kernels/$* out/programs $< $@
+
+# QEMU starts an ELF kernel without its decompressor and most of the firmware
+# (PVH), which under emulation is half of the boot.
+out/root/%.kernel: out/kernels/%.id | out/linux
+	mkdir -p $(@D)
+	{ grep -qx CONFIG_PVH=y out/kernels/$*/config && \
+		out/linux/scripts/extract-vmlinux out/kernels/$*/bzImage >$@.tmp 2>/dev/null; } || \
+		cp out/kernels/$*/bzImage $@.tmp
+	mv $@.tmp $@
+
+run_tests:
+	./run.sh
+
+check:
+	selftest/check.sh
+
+bench:
+	selftest/bench.sh
+
+install: | out/linux $(O)/programs
+	$(MAKE) -s -C tests OUTPUT=$(abspath $(O)/programs) KSFT=$(KSFT) CC="$(CC)" \
+		INSTALL_PATH=$(abspath $(INSTALL_PATH)) install
+
+clean:
+	rm -rf out
+
+.PHONY: all run_tests check bench install clean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:

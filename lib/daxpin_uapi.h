@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/* What the daxpin module offers on /dev/daxpin. */
+#ifndef DAXPIN_UAPI_H
+#define DAXPIN_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define DAXPIN_NAME_MAX	32
+
+/* The page that backs one address of the caller, apart from our own look at it. */
+struct daxpin_page {
+	__u64	addr;		/* in */
+	__u64	pfn;
+	__s32	refs;		/* of the folio; a FOLL_PIN of a small folio counts 1024 */
+	__u32	order;		/* of the folio */
+};
+
+struct daxpin_fault {
+	char	name[DAXPIN_NAME_MAX];	/* in */
+	__u64	hits;			/* out: times it fired since the module was loaded */
+};
+
+enum daxpin_wedge {
+	DAXPIN_WEDGE_HANG,	/* sleep uninterruptibly, for ever */
+	DAXPIN_WEDGE_SPIN,	/* spin with interrupts off, for ever */
+};
+
+#define DAXPIN_PAGE		_IOWR('x', 1, struct daxpin_page)
+/*
+ * Arm a fault point for the calling thread, until this open file is closed.
+ * -ENOENT: no such fault point, or this kernel lacks the function; -EBUSY:
+ * another open file has it armed.
+ */
+#define DAXPIN_FAULT_ARM	_IOW('x', 2, struct daxpin_fault)
+#define DAXPIN_FAULT_HITS	_IOWR('x', 3, struct daxpin_fault)
+#define DAXPIN_WEDGE		_IO('x', 4)	/* enum daxpin_wedge by value */
+
+#endif

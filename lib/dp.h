@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The daxpin library: pin pages of a file, collide with the pin, observe.
+ *
+ * Every dp_*() that can fail returns 0 or -errno, and leaves nothing half-made
+ * when it fails.  The library never prints, exits, asserts or decides: it
+ * returns facts.  A structure of zeroes is one that holds nothing, and every
+ * release is idempotent.  Lengths and offsets are in bytes, times in
+ * milliseconds of CLOCK_MONOTONIC.
+ */
+#ifndef DP_H
+#define DP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define DP_PMD_SIZE	(2UL << 20)	/* x86-64, and arm64 with 4K pages */
+
+/*
+ * Time
+ */
+
+/* Now, on CLOCK_MONOTONIC. */
+long dp_now_ms(void);
+
+/*
+ * Data: every byte of a test's data is a function of a seed and its offset, so
+ * that a wrong byte says where it came from.
+ */
+
+/* Fill @len bytes at @buf with the data of @seed from offset @off on. */
+void dp_data_fill(void *buf, size_t len, off_t off, uint64_t seed);
+
+/* Offset of the first difference between @a and @b, or -1. */
+off_t dp_data_differ(const void *a, const void *b, size_t len);
+
+/*
+ * Files
+ */
+
+enum dp_map {
+	DP_MAP_PTE,	/* placed so that no PMD can map it */
+	DP_MAP_PMD,	/* placed so that PMDs can map it; see dp_file.pmds */
+};
+
+struct dp_file {
+	int		 fd;		/* valid while map is */
+	int		 dir;		/* of the folder, for unlink */
+	char		*map;		/* MAP_SHARED, the whole file, NULL: not held */
+	size_t		 len;		/* bytes at creation; a multiple of DP_PMD_SIZE */
+	char		 name[32];
+	uint64_t	 seed;
+	bool		 dax;		/* statx() says S_DAX */
+	bool		 written;	/* FIEMAP: no unwritten extent and no hole */
+	int		 pmds;		/* PMD entries mapped, -1: no tracepoint to tell */
+};
+
+/*
+ * Create a file of @len bytes in @dir, write it (allocated blocks alone are
+ * zero-filled by direct I/O without taking a page: fs/iomap/direct-io.c,
+ * iomap_dio_iter()), map it shared and write-fault all of it.
+ *
+ * dp_file.pmds counts the fs_dax:dax_pmd_fault_done events of this process that
+ * returned VM_FAULT_NOPAGE (fs/dax.c, dax_iomap_pmd_fault()).
+ */
+int dp_file_open(struct dp_file *f, const char *dir, size_t len, enum dp_map how, uint64_t seed);
+
+/* Unmap, close and unlink.  The caller must hold no pin on it: new kernels wait for ever. */
+void dp_file_close(struct dp_file *f);
+
+/*
+ * Children: what may block runs in one, and is watched from outside.
+ */
+
+struct dp_child {
+	pid_t		 pid;		/* 0: not held */
+	int		 pidfd;
+	int		*result;	/* shared with the child; what fn returned */
+};
+
+enum dp_state {
+	DP_DONE,	/* ended */
+	DP_WAITS,	/* sleeps in the file system's wait for DAX pages */
+	DP_BUSY,	/* neither, yet */
+};
+
+struct dp_sight {
+	enum dp_state	 state;
+	char		 task;		/* state letter of /proc/PID/stat, '-' when ended */
+	char		 wchan[64];	/* function it sleeps in, "0" when it runs */
+};
+
+/* Run fn(arg) in a child that dies with this process. */
+int dp_child_start(struct dp_child *c, int (*fn)(void *arg), void *arg);
+
+/* Look at the child once. */
+int dp_child_look(const struct dp_child *c, struct dp_sight *s);
+
+/*
+ * Watch the child until it has ended or waits for DAX pages, at most @bound_ms;
+ * -ETIMEDOUT when it does neither, with what was seen last in @s.
+ *
+ * "Waits" is the state of the task and the function it sleeps in, not a length
+ * of time: ext4_break_layouts() or xfs_break_dax_layouts() (6.x, with their
+ * *_wait_dax_page() inlined or not), dax_break_layout() and
+ * wait_page_idle() (since 6.15).
+ */
+int dp_child_settle(const struct dp_child *c, struct dp_sight *s, unsigned int bound_ms);
+
+/*
+ * fn's result, once nothing holds the child up any more.  -EDEADLK when it goes
+ * on sleeping in its wait for DAX pages and is not even woken (its count of
+ * voluntary context switches stands still), -ETIMEDOUT after @bound_ms.
+ */
+int dp_child_return(struct dp_child *c, unsigned int bound_ms);
+
+/* fn's result, once it has ended; -ETIMEDOUT after @bound_ms, -EINTR if a signal killed it. */
+int dp_child_wait(struct dp_child *c, unsigned int bound_ms);
+
+/* Kill the child; false when it did not die within a second (it is left alone then). */
+bool dp_child_kill(struct dp_child *c);
+
+/*
+ * Faults
+ */
+
+/*
+ * Arm the fault point of the daxpin module that DAXPIN_FAULT names, for the
+ * calling thread and until it exits; no such variable: nothing to do.  To be
+ * called by the task that collides, last before it does.
+ */
+int dp_fault_arm(void);
+
+/*
+ * The RAM-backed block device that direct I/O is held on
+ */
+
+struct dp_dev {
+	char		 name[32];	/* of the device-mapper target; empty: not held */
+	int		 fd;		/* O_DIRECT, on the target */
+	int		 disk;		/* on the RAM disk below, beside the target */
+	size_t		 len;
+	bool		 suspended;
+};
+
+/*
+ * Make a dm-linear target of @len bytes over the RAM disk @disk (its content is
+ * overwritten with the data of @seed) and open it for direct I/O.
+ */
+int dp_dev_open(struct dp_dev *d, const char *disk, size_t len, uint64_t seed);
+void dp_dev_close(struct dp_dev *d);
+
+/*
+ * Suspended, the target queues every bio (drivers/md/dm.c, dm_submit_bio())
+ * until it is resumed: direct I/O keeps its pages exactly that long, and the
+ * data moves only then.
+ */
+int dp_dev_suspend(struct dp_dev *d);
+int dp_dev_resume(struct dp_dev *d);
+
+/*
+ * Pins
+ */
+
+enum dp_pin_kind {
+	DP_PIN_NONE,
+	DP_PIN_DIO_READ,	/* read(2) from the device into the mapping: a write pin */
+	DP_PIN_DIO_WRITE,	/* write(2) from the mapping to the device: a read pin */
+	DP_PIN_AIO_READ,	/* the same through libaio */
+	DP_PIN_AIO_WRITE,
+	DP_PIN_URING_READ,	/* the same through io_uring */
+	DP_PIN_URING_WRITE,
+	DP_PIN_VMSPLICE,	/* vmsplice(2) into a pipe: a read pin, FOLL_GET */
+	DP_PIN_URING_FIXED,	/* registered buffer: FOLL_LONGTERM, refused on fsdax */
+};
+
+struct dp_pin {
+	enum dp_pin_kind kind;		/* DP_PIN_NONE: not held */
+	struct dp_dev	*dev;
+	char		*addr;
+	size_t		 len;
+	struct dp_child	 child;		/* DIO: blocked in the system call */
+	int		 pipe[2];	/* VMSPLICE */
+	void		*ctx;		/* AIO, URING */
+};
+
+/* True for a kind whose device writes into the pinned pages when it is released. */
+bool dp_pin_writes(enum dp_pin_kind kind);
+
+/*
+ * Pin @len bytes at @addr (page-aligned) until dp_unpin(), with I/O from or to
+ * offset 0 of @dev, which is suspended by this.  Returns once the pin is held:
+ * the page at @addr has more references than before (daxpin module).
+ *
+ * -ENOENT without the daxpin module (nothing could prove the pin), -EOPNOTSUPP
+ * or another error of the kernel when it refuses, -ETIMEDOUT when the
+ * request was accepted and no reference appeared.
+ */
+int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *addr, size_t len);
+
+/*
+ * Let go: resume the device or empty the pipe, and wait for the I/O.  What the
+ * device got from a read pin is stored in @seen (p->len bytes; NULL: not
+ * wanted).  Returns 0, the error of the I/O, -EIO when it was short, -ETIMEDOUT.
+ */
+int dp_unpin(struct dp_pin *p, void *seen);
+
+/*
+ * References that the folio behind @addr has (6.1, 6.12: an idle DAX page has
+ * 1; since 6.15 an idle one has 0 and every mapping adds 1), FOLL_PIN counting
+ * 1024 on a small folio.  -ENOENT without the daxpin module.
+ */
+int dp_page_refs(const void *addr);
+
+/*
+ * Autopsy: why does @c not return?  Has the kernel log every blocked task
+ * (sysrq w) and every CPU (sysrq l), releases the @n pins one by one, and last
+ * takes and drops a reference of the page at @addr, which wakes whoever waits
+ * for it.  @text tells in one line where the child sleeps and what freed it.
+ */
+void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *addr,
+		char *text, size_t size);
+
+#endif

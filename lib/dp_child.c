@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Children, and what can be seen of them from outside. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daxpin_uapi.h"
+#include "dp.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define LOOK_EVERY_MS	1
+#define KILL_WAIT_MS	1000
+#define FREED_WAIT_MS	1000
+
+/* So many looks in a row that find the same sleep mean that nobody woke the task. */
+#define STUCK_LOOKS	100
+#define STUCK_EVERY_MS	5
+
+/* Functions that a task sleeps in while it waits for DAX pages to become idle. */
+static const char *const layout_waits[] = {
+	"ext4_break_layouts", "ext4_wait_dax_page",
+	"xfs_break_dax_layouts", "xfs_wait_dax_page",
+	"dax_break_layout", "wait_page_idle",
+};
+
+int dp_fault_arm(void)
+{
+	const char *name = getenv("DAXPIN_FAULT");
+	struct daxpin_fault req = { 0 };
+	int fd;
+
+	if (!name)
+		return 0;
+	fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	snprintf(req.name, sizeof(req.name), "%s", name);
+	/* The open file owns the fault point: it stays open until we exit. */
+	return ioctl(fd, DAXPIN_FAULT_ARM, &req) ? -errno : 0;
+}
+
+static void child_main(pid_t parent, int *result, int (*fn)(void *), void *arg)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	*result = fn(arg);
+	_exit(0);
+}
+
+int dp_child_start(struct dp_child *c, int (*fn)(void *arg), void *arg)
+{
+	pid_t parent = getpid(), pid;
+	int *result, fd, err;
+
+	result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (result == MAP_FAILED)
+		return -errno;
+	*result = -EINTR;	/* until fn has returned */
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		goto err_unmap;
+	}
+	if (!pid)
+		child_main(parent, result, fn, arg);
+	fd = syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0) {
+		err = -errno;
+		goto err_kill;
+	}
+	*c = (struct dp_child){ .pid = pid, .pidfd = fd, .result = result };
+	return 0;
+
+err_kill:
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+err_unmap:
+	munmap(result, sizeof(*result));
+	return err;
+}
+
+static void child_release(struct dp_child *c)
+{
+	close(c->pidfd);
+	munmap(c->result, sizeof(*c->result));
+	*c = (struct dp_child){ 0 };
+}
+
+static bool ended(const struct dp_child *c, unsigned int wait_ms)
+{
+	struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
+	long left = wait_ms, deadline = dp_now_ms() + left;
+	int n;
+
+	do {
+		n = poll(&p, 1, left);
+		left = deadline - dp_now_ms();
+	} while (n < 0 && errno == EINTR && left > 0);
+	return n == 1;
+}
+
+static int read_text(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, size - 1);
+	close(fd);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	return 0;
+}
+
+static bool is_layout_wait(const char *wchan)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(layout_waits); i++)
+		if (!strncmp(wchan, layout_waits[i], strlen(layout_waits[i])))
+			return true;
+	return false;
+}
+
+int dp_child_look(const struct dp_child *c, struct dp_sight *s)
+{
+	char stat[512], *state;
+	int err;
+
+	*s = (struct dp_sight){ .state = DP_BUSY, .task = '?' };
+	if (!c->pid)
+		return -ECHILD;
+	if (ended(c, 0)) {
+		*s = (struct dp_sight){ .state = DP_DONE, .task = '-' };
+		return 0;
+	}
+	err = read_text(c->pid, "stat", stat, sizeof(stat));
+	if (!err)
+		err = read_text(c->pid, "wchan", s->wchan, sizeof(s->wchan));
+	if (err)
+		return err;
+	state = strrchr(stat, ')');	/* the name before it may have anything in it */
+	s->task = state && state[1] ? state[2] : '?';
+	s->state = is_layout_wait(s->wchan) ? DP_WAITS : DP_BUSY;
+	return 0;
+}
+
+int dp_child_settle(const struct dp_child *c, struct dp_sight *s, unsigned int bound_ms)
+{
+	long deadline = dp_now_ms() + bound_ms;
+	int err;
+
+	do {
+		err = dp_child_look(c, s);
+		if (err || s->state != DP_BUSY)
+			return err;
+		ended(c, LOOK_EVERY_MS);
+	} while (dp_now_ms() < deadline);
+	return -ETIMEDOUT;
+}
+
+/* How often the task was switched away from; a wake-up adds one before it can sleep again. */
+static long switches(pid_t pid)
+{
+	char text[4096], *line;
+
+	if (read_text(pid, "status", text, sizeof(text)))
+		return -1;
+	line = strstr(text, "\nvoluntary_ctxt_switches:");
+	return line ? strtol(strchr(line, ':') + 1, NULL, 10) : -1;
+}
+
+int dp_child_return(struct dp_child *c, unsigned int bound_ms)
+{
+	long deadline = dp_now_ms() + bound_ms, last = -1;
+	struct dp_sight s;
+	int asleep = 0;
+
+	if (!c->pid)
+		return -ECHILD;
+	while (!ended(c, STUCK_EVERY_MS)) {
+		long now = switches(c->pid);
+
+		if (dp_child_look(c, &s) || s.state != DP_WAITS || now < 0 || now != last)
+			asleep = 0;
+		last = now;
+		if (++asleep > STUCK_LOOKS)
+			return -EDEADLK;
+		if (dp_now_ms() > deadline)
+			return -ETIMEDOUT;
+	}
+	return dp_child_wait(c, 0);
+}
+
+int dp_child_wait(struct dp_child *c, unsigned int bound_ms)
+{
+	int err;
+
+	if (!c->pid)
+		return -ECHILD;
+	if (!ended(c, bound_ms))
+		return -ETIMEDOUT;
+	waitpid(c->pid, NULL, 0);
+	err = *c->result;
+	child_release(c);
+	return err;
+}
+
+bool dp_child_kill(struct dp_child *c)
+{
+	if (!c->pid)
+		return true;
+	kill(c->pid, SIGKILL);
+	if (!ended(c, KILL_WAIT_MS))
+		return false;
+	waitpid(c->pid, NULL, 0);
+	child_release(c);
+	return true;
+}
+
+/* As the kernel names its keys: Documentation/admin-guide/sysrq.rst. */
+static void press_sysrq(const char *keys)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	while (*keys && write(fd, keys, 1) == 1)
+		keys++;
+	close(fd);
+}
+
+void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *addr,
+		char *text, size_t size)
+{
+	struct dp_sight s = { .task = '?' };
+
+	press_sysrq("wl");
+	dp_child_look(c, &s);
+	for (size_t i = 0; i < n; i++) {
+		if (pins[i].kind == DP_PIN_NONE)
+			continue;
+		dp_unpin(&pins[i], NULL);
+		if (!ended(c, FREED_WAIT_MS))
+			continue;
+		snprintf(text, size, "%c in %s until pin %zu of %zu was released",
+			 s.task, s.wchan, i + 1, n);
+		return;
+	}
+	/* A wake-up that was lost: the next reference that is dropped gives another. */
+	if (dp_page_refs(addr) >= 0 && ended(c, FREED_WAIT_MS))
+		snprintf(text, size,
+			 "%c in %s, freed by taking and dropping one more reference: lost wake-up",
+			 s.task, s.wchan);
+	else
+		snprintf(text, size, "%c in %s, and nothing freed it", s.task, s.wchan);
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A device-mapper target over a RAM disk, suspended at will. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libdevmapper.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "dp.h"
+
+#define SECTOR 512
+
+/* libdevmapper would print; the errno says it all. */
+static void no_log(int level, const char *file, int line, int err, const char *format, ...)
+{
+	(void)level, (void)file, (void)line, (void)err, (void)format;
+}
+
+/*
+ * Without udev nobody else makes the node, and nobody acknowledges the cookie
+ * that libdevmapper would wait for.
+ */
+static struct dm_task *task_new(int type, const char *name)
+{
+	struct dm_task *t;
+
+	dm_log_with_errno_init(no_log);
+	dm_udev_set_sync_support(0);
+	dm_udev_set_checking(0);
+	t = dm_task_create(type);
+	if (t && dm_task_set_name(t, name))
+		return t;
+	if (t)
+		dm_task_destroy(t);
+	return NULL;
+}
+
+/* Run and free @t.  libdevmapper keeps the kernel's errno, 0 when it did not get that far. */
+static int task_run(struct dm_task *t)
+{
+	int err = 0;
+
+	if (!dm_task_run(t))
+		err = dm_task_get_errno(t) ? -dm_task_get_errno(t) : -ENODEV;
+	dm_task_destroy(t);
+	dm_task_update_nodes();
+	return err;
+}
+
+static int simple(int type, const char *name)
+{
+	struct dm_task *t = task_new(type, name);
+
+	return t ? task_run(t) : -ENODEV;
+}
+
+static int create_linear(const char *name, const char *disk, size_t len)
+{
+	struct dm_task *t = task_new(DM_DEVICE_CREATE, name);
+	char params[128];
+
+	if (!t)
+		return -ENODEV;
+	snprintf(params, sizeof(params), "%s 0", disk);
+	if (!dm_task_add_target(t, 0, len / SECTOR, "linear", params)) {
+		dm_task_destroy(t);
+		return -ENOMEM;
+	}
+	return task_run(t);
+}
+
+static int fill(int fd, size_t len, uint64_t seed)
+{
+	char *buf = malloc(len);
+	ssize_t n;
+
+	if (!buf)
+		return -ENOMEM;
+	dp_data_fill(buf, len, 0, seed);
+	n = pwrite(fd, buf, len, 0);
+	free(buf);
+	if (n < 0)
+		return -errno;
+	if (n != (ssize_t)len)
+		return -ENOSPC;
+	/* The target reads the disk itself, not the page cache of this node. */
+	return fsync(fd) ? -errno : 0;
+}
+
+int dp_dev_open(struct dp_dev *d, const char *disk, size_t len, uint64_t seed)
+{
+	struct dp_dev dev = { .len = len };
+	char path[64];
+	int err;
+
+	dev.disk = open(disk, O_RDWR | O_CLOEXEC);
+	if (dev.disk < 0)
+		return -errno;
+	err = fill(dev.disk, len, seed);
+	if (err)
+		goto err_disk;
+	snprintf(dev.name, sizeof(dev.name), "daxpin-%d", getpid());
+	err = create_linear(dev.name, disk, len);
+	if (err)
+		goto err_disk;
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), dev.name);
+	dev.fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (dev.fd < 0) {
+		err = -errno;
+		goto err_target;
+	}
+	*d = dev;
+	return 0;
+
+err_target:
+	simple(DM_DEVICE_REMOVE, dev.name);
+err_disk:
+	close(dev.disk);
+	return err;
+}
+
+void dp_dev_close(struct dp_dev *d)
+{
+	if (!d->name[0])
+		return;
+	dp_dev_resume(d);
+	close(d->fd);
+	close(d->disk);
+	simple(DM_DEVICE_REMOVE, d->name);
+	*d = (struct dp_dev){ 0 };
+}
+
+int dp_dev_suspend(struct dp_dev *d)
+{
+	struct dm_task *t;
+	int err;
+
+	if (d->suspended)
+		return 0;
+	t = task_new(DM_DEVICE_SUSPEND, d->name);
+	if (!t)
+		return -ENODEV;
+	/* No file system to freeze, and nothing in flight to wait for. */
+	dm_task_skip_lockfs(t);
+	dm_task_no_flush(t);
+	err = task_run(t);
+	d->suspended = !err;
+	return err;
+}
+
+int dp_dev_resume(struct dp_dev *d)
+{
+	int err;
+
+	if (!d->suspended)
+		return 0;
+	err = simple(DM_DEVICE_RESUME, d->name);
+	d->suspended = err;
+	return err;
+}

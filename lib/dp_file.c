@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Files whose blocks, pages and mappings are known. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "dp.h"
+
+#define MAX_EXTENTS	64
+#define PMD_FAULT_ID	"/sys/kernel/tracing/events/fs_dax/dax_pmd_fault_done/id"
+#define PMD_FAULT_OK	"result & 0x100"	/* VM_FAULT_NOPAGE */
+
+/*
+ * Write @len bytes of @seed's data.  fallocate() first: one extent, which mkfs
+ * options of the DAX configurations place on a PMD boundary.
+ */
+static int file_fill(int fd, size_t len, uint64_t seed)
+{
+	char *buf = malloc(len);
+	int err = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	dp_data_fill(buf, len, 0, seed);
+	if (fallocate(fd, 0, 0, len))
+		err = -errno;
+	for (size_t done = 0; !err && done < len; ) {
+		ssize_t n = pwrite(fd, buf + done, len - done, done);
+
+		if (n < 0)
+			err = -errno;
+		else
+			done += n;
+	}
+	free(buf);
+	return err;
+}
+
+/* 1 when the whole of [0, @len) is mapped to written blocks, 0 when not, or -errno. */
+static int file_written(int fd, size_t len)
+{
+	struct fiemap *map = calloc(1, sizeof(*map) + MAX_EXTENTS * sizeof(map->fm_extents[0]));
+	uint64_t end = 0;
+	int err = 1;
+
+	if (!map)
+		return -ENOMEM;
+	map->fm_length = len;
+	map->fm_flags = FIEMAP_FLAG_SYNC;
+	map->fm_extent_count = MAX_EXTENTS;
+	if (ioctl(fd, FS_IOC_FIEMAP, map))
+		err = -errno;
+	for (unsigned int i = 0; err == 1 && i < map->fm_mapped_extents; i++) {
+		struct fiemap_extent *e = &map->fm_extents[i];
+
+		if (e->fe_logical > end || e->fe_flags & (FIEMAP_EXTENT_UNWRITTEN |
+							  FIEMAP_EXTENT_DELALLOC |
+							  FIEMAP_EXTENT_UNKNOWN))
+			err = 0;
+		end = e->fe_logical + e->fe_length;
+	}
+	free(map);
+	return err == 1 && end < len ? 0 : err;
+}
+
+/* A counter of this process's PMD faults that installed an entry, or -1. */
+static int pmd_counter(void)
+{
+	struct perf_event_attr attr = {
+		.type	= PERF_TYPE_TRACEPOINT,
+		.size	= sizeof(attr),
+	};
+	char id[32] = "";
+	int fd = open(PMD_FAULT_ID, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (read(fd, id, sizeof(id) - 1) < 0)
+		id[0] = '\0';
+	close(fd);
+	attr.config = strtoull(id, NULL, 10);
+	fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd >= 0 && ioctl(fd, PERF_EVENT_IOC_SET_FILTER, PMD_FAULT_OK)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int counter_end(int fd)
+{
+	uint64_t n;
+
+	if (fd < 0)
+		return -1;
+	if (read(fd, &n, sizeof(n)) != sizeof(n))
+		n = -1;
+	close(fd);
+	return n;
+}
+
+/*
+ * Map @len bytes of @fd at an address that is congruent to the file offset
+ * modulo the PMD size, or one page beside that.
+ */
+static char *map_at(int fd, size_t len, enum dp_map how)
+{
+	size_t room = len + 2 * DP_PMD_SIZE;
+	uintptr_t base, want;
+	char *all, *map;
+
+	all = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (all == MAP_FAILED)
+		return MAP_FAILED;
+	base = (uintptr_t)all;
+	want = (base + DP_PMD_SIZE - 1) & ~(DP_PMD_SIZE - 1);
+	if (how == DP_MAP_PTE)
+		want += getpagesize();
+	munmap(all, want - base);
+	munmap((void *)(want + len), base + room - want - len);
+	map = mmap((void *)want, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (map == MAP_FAILED)
+		munmap((void *)want, len);
+	return map;
+}
+
+/* Store to every page what it has already; a load first would be a fault of its own. */
+static void touch(struct dp_file *f)
+{
+	for (size_t i = 0; i < f->len; i += getpagesize())
+		dp_data_fill(f->map + i, sizeof(uint64_t), i, f->seed);
+}
+
+static int file_map(struct dp_file *f, enum dp_map how)
+{
+	int counter;
+
+	f->map = map_at(f->fd, f->len, how);
+	if (f->map == MAP_FAILED)
+		return -errno;
+	counter = pmd_counter();
+	touch(f);
+	f->pmds = counter_end(counter);
+	return 0;
+}
+
+static int file_make(struct dp_file *f, enum dp_map how)
+{
+	struct statx st;
+	int err;
+
+	err = file_fill(f->fd, f->len, f->seed);
+	if (err)
+		return err;
+	err = file_written(f->fd, f->len);
+	if (err < 0)
+		return err;
+	f->written = err;
+	if (statx(f->fd, "", AT_EMPTY_PATH, 0, &st))
+		return -errno;
+	f->dax = st.stx_attributes & STATX_ATTR_DAX;
+	return file_map(f, how);
+}
+
+int dp_file_open(struct dp_file *f, const char *dir, size_t len, enum dp_map how, uint64_t seed)
+{
+	struct dp_file file = { .len = len, .seed = seed };
+	int err;
+
+	file.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (file.dir < 0)
+		return -errno;
+	snprintf(file.name, sizeof(file.name), "daxpin-%d", getpid());
+	file.fd = openat(file.dir, file.name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (file.fd < 0) {
+		err = -errno;
+		goto err_dir;
+	}
+	err = file_make(&file, how);
+	if (err)
+		goto err_file;
+	*f = file;
+	return 0;
+
+err_file:
+	unlinkat(file.dir, file.name, 0);
+	close(file.fd);
+err_dir:
+	close(file.dir);
+	return err;
+}
+
+void dp_file_close(struct dp_file *f)
+{
+	if (!f->map)
+		return;
+	munmap(f->map, f->len);
+	close(f->fd);
+	unlinkat(f->dir, f->name, 0);
+	close(f->dir);
+	*f = (struct dp_file){ 0 };
+}

@@ -1,0 +1,210 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: ./run.sh [run] [OPTION...]	run cells in guests and print the table
+#        ./run.sh cells [OPTION...]	list the cells that would run
+#        ./run.sh shell [OPTION...]	an interactive guest, file system mounted
+#        ./run.sh report [RUN]		print the table of a run (default: the last)
+#        ./run.sh doctor		what this machine can do
+#
+#   -k KERNEL    stock (default), deb:PACKAGE[=VERSION], or IMAGE[:MODULES[:BUILD]];
+#                may be given more than once
+#   -s SUITE     cells of configs/suites/SUITE (default: smoke, without -t)
+#   -t SCENARIO  only this one (tests/SCENARIO.scn); may be repeated, as -f and -r
+#   -f FS        only on this file system (configs/fs/FS)
+#   -r GLOB      only rows whose whole name matches
+#   -m MACHINE   on this machine (configs/machine/MACHINE)
+#   -j N         that many guests at a time (default: number of CPUs)
+#   -n           print the QEMU command lines and stop
+#   --accel A    kvm or tcg, without asking what works
+#   --resume RUN run what has no verdict yet in results/RUN
+#
+# Controls are part of every run.  Exit status: 0 all as expected, 1 a result
+# that is not, 2 usage or set-up, 3 evidence is missing.
+set -euf	# words of options may have * in them
+
+cd "$(dirname "$0")"
+
+kernels=
+suite=
+scenarios=
+select=
+machine=
+jobs=$(nproc)
+accel=
+resume=
+dry=
+names=
+pid=
+
+die() {
+	printf 'run.sh: %s\n' "$*" >&2
+	exit 2
+}
+
+usage() {
+	sed -n '/^# usage:/,/^set/ s/^# \{0,1\}//p' "$0"
+	exit 0
+}
+
+# Words are kept in lists; what make, QEMU or the shell would cut apart is refused.
+word() {
+	case $2 in
+	'' | -* | *[!A-Za-z0-9_.:/=+*?@%,~-]*) die "$1 $2: expected a plain word" ;;
+	esac
+}
+
+options() {
+	while [ $# -gt 0 ]; do
+		case $1 in
+		-n) dry=yes; shift; continue ;;
+		-h | --help) usage ;;
+		-[kstfrmj] | --accel | --resume) [ $# -gt 1 ] || die "$1: expected a value" ;;
+		*) die "$1: unknown, expected an option (--help lists them)" ;;
+		esac
+		word "$1" "$2"
+		option "$1" "$2"
+		shift 2
+	done
+}
+
+option() {
+	case $1 in
+	-k) kernels="$kernels $2" ;;
+	-s) suite=$2 ;;
+	-t) scenarios=yes select="$select -t $2" ;;
+	-f | -r) select="$select $1 $2" ;;
+	-m) machine="-m $2" ;;
+	-j) [ "$2" -gt 0 ] 2>/dev/null || die "-j $2: expected a number from 1 on"; jobs=$2 ;;
+	--accel) accel=$2 ;;
+	--resume) resume=results/${2#results/} ;;
+	esac
+}
+
+# A kernel's name in paths: stock, or its release.
+kernel_name() {
+	if [ "$1" = stock ]; then echo stock; else cat "$2/release"; fi
+}
+
+# Fetch what is missing; sets names to NAME=FOLDER of every kernel.
+kernels_get() {
+	mkdir -p out/kernels
+	for kernel in ${kernels:-stock}; do
+		folder=$(vm/kernel.sh "$kernel")
+		name=$(kernel_name "$kernel" "$folder")
+		case " $names" in *" $name="*) die "-k $kernel: a second kernel is called $name" ;; esac
+		[ -d "$folder/build/" ] ||
+			die "-k $kernel: no build tree, expected IMAGE:MODULES:BUILD: the daxpin module is built for each kernel"
+		ln -sfn "$folder" "out/kernels/$name"
+		[ "$(cat "out/kernels/$name.id" 2>/dev/null)" = "$folder" ] || echo "$folder" > "out/kernels/$name.id"
+		names="$names $name=$folder"
+	done
+}
+
+# One run at a time builds in this checkout; others wait, and use what it built.
+build() {
+	roots=
+	for name in $names; do
+		roots="$roots out/root/${name%%=*}.cpio out/root/${name%%=*}.kernel"
+	done
+	# shellcheck disable=SC2086	# a list of targets
+	flock out/.lock make -s -j "$jobs" all $roots >&2 || die "the build failed, see above"
+}
+
+prepare() {
+	vm/packages.sh run
+	kernels_get
+	accel=$(vm/accel.sh ${accel:+-a "$accel"})
+	build
+	[ -n "$suite$scenarios" ] || suite=smoke
+}
+
+# cells with the selection that the options made.
+cells() {
+	# shellcheck disable=SC2086	# lists of words without blanks
+	out/cells ${suite:+-s "$suite"} $select $machine -a "$accel" "$@" $names
+}
+
+# A run keeps the kernels and roots that it used: they are links, and a later build makes new files.
+run_make() {
+	run=results/$(date +%Y%m%d-%H%M%S)-$$
+	mkdir -p "$run"
+	for name in $names; do
+		ln "out/root/${name%%=*}.cpio" "out/root/${name%%=*}.kernel" "$run/"
+	done
+	cells -o "$PWD/$run" || { rm -rf "$run"; exit 2; }
+	ln -sfn "${run#results/}" results/latest
+}
+
+interrupted() {
+	trap '' INT TERM HUP
+	[ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || :
+	[ -z "$pid" ] || wait "$pid" 2>/dev/null || :
+	echo "run.sh: interrupted; the verdicts so far are in $run, and --resume ${run#results/} goes on" >&2
+	exit 130
+}
+
+# Cells are make's targets; a verdict that is there is not made again.
+run_cells() {
+	trap interrupted INT TERM HUP
+	make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" &
+	pid=$!
+	wait "$pid" || :	# a cell without a verdict is lost, and the report says so
+	pid=
+	trap - INT TERM HUP
+}
+
+cmd_run() {
+	if [ -n "$resume" ]; then
+		[ -z "$dry$names$kernels$suite$scenarios$select$machine" ] ||
+			die "--resume ${resume#results/}: what runs is settled, expected no selection"
+		run=$resume
+		[ -f "$run/cells" ] || die "--resume ${run#results/}: no such run"
+		flock out/.lock make -s -j "$jobs" all >&2 || die "the build failed, see above"
+	else
+		prepare
+		[ -z "$dry" ] || { cells -n; return; }
+		run_make
+	fi
+	run_cells
+	out/report "$run"
+}
+
+cmd_cells() {
+	prepare
+	cells -l
+}
+
+cmd_shell() {
+	[ -n "$scenarios" ] || select="$select -t break_layouts"
+	suite=
+	scenarios=yes
+	prepare
+	run=$(mktemp -d)
+	for name in $names; do
+		ln -s "$PWD/out/root/${name%%=*}.cpio" "$PWD/out/root/${name%%=*}.kernel" "$run/"
+	done
+	cells -S -o "$run"
+	out/guest "$run/$(head -n 1 "$run/cells")"
+	rm -rf "$run"
+}
+
+cmd_report() {
+	run=${1:-latest} run=results/${run#results/}
+	[ -f "$run/cells" ] || die "$run: no such run"
+	out/report "$run"
+}
+
+cmd_doctor() {
+	exec vm/doctor.sh
+}
+
+case ${1:-run} in
+run) [ $# -eq 0 ] || shift; options "$@"; cmd_run ;;
+-*) options "$@"; cmd_run ;;
+cells) shift; options "$@"; cmd_cells ;;
+shell) shift; options "$@"; cmd_shell ;;
+report) shift; cmd_report "$@" ;;
+doctor) cmd_doctor ;;
+*) die "$1: unknown, expected run, cells, shell, report or doctor" ;;
+esac

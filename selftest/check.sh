@@ -1,0 +1,105 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: selftest/check.sh
+#
+# The project's own tests (`make check`): both compilers, the style checkers, the
+# data files, unit tests, the judge's golden logs, kselftest conformity, and the
+# smoke suite in guests with all controls.  Each prints TAP or counts as one test.
+# The logs stay in out/check/.  Last line: N passed, N failed, N skipped.
+set -euf
+
+cd "$(dirname "$0")/.."
+
+passed=0
+failed=0
+skipped=0
+logs=out/check
+
+# How many lines of the log match; grep's status says the same again.
+lines() {
+	grep -cE "$1" "$log" || :
+}
+
+# Show what a person needs: a failing test's lines, or the end of a failing tool's log.
+show() {
+	grep -E '^(#|not ok)' "$log" | grep -B 20 '^not ok' || tail -n 30 "$log"
+}
+
+add() {
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+	skipped=$((skipped + $3))
+	printf '%-12s %s passed, %s failed, %s skipped\n' "$name" "$1" "$2" "$3"
+}
+
+# step NAME COMMAND...: COMMAND prints TAP, or nothing that looks like it.
+step() {
+	name=$1 log=$logs/$1.log status=0
+	shift
+	"$@" >"$log" 2>&1 || status=$?
+	good=$(lines '^ok .*') bad=$(lines '^not ok ') skip=$(lines '^ok .*# SKIP')
+	if [ "$good$bad" = 00 ]; then
+		[ "$status" -eq 0 ] && good=1 || bad=1
+	elif [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		bad=1	# it ended before all was told
+	fi
+	[ "$bad" -eq 0 ] || show
+	add $((good - skip)) "$bad" "$skip"
+}
+
+c_files() {
+	git ls-files -co --exclude-standard '*.c' '*.h' | sort
+}
+
+sh_files() {
+	git ls-files -co --exclude-standard '*.sh' .ci/run | sort
+}
+
+build() {
+	make -j "$(nproc)" O="$1" CC="$2" USERCFLAGS=-Werror all
+}
+
+shellcheck_all() {
+	# shellcheck disable=SC2046	# a list of files
+	shellcheck $(sh_files)
+}
+
+checkpatch_all() {
+	# shellcheck disable=SC2046	# a list of files
+	out/linux/scripts/checkpatch.pl --quiet --terse --show-types \
+		--ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG -f $(c_files)
+}
+
+unit() {
+	# shellcheck disable=SC2086	# lists of words
+	${CC:-gcc} -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -I. -Ivm \
+		-fsanitize=address,undefined -o "out/check/$1" "selftest/$1.c" $2
+	"out/check/$1"
+}
+
+# Every cell is a result; what the run as a whole says of itself is one more.
+smoke() {
+	run=0
+	./run.sh -s smoke || run=$?
+	out/report -f ktap results/latest
+	[ "$run" -eq 0 ]
+}
+
+vm/packages.sh check
+mkdir -p "$logs"
+step gcc build out gcc
+step clang build out/clang clang
+step shellcheck shellcheck_all
+step checkpatch checkpatch_all
+step data out/cells -L
+step unit_conf unit unit_conf vm/conf.c
+step unit_lib unit unit_lib "lib/dp_child.c lib/dp_data.c lib/dp_dev.c lib/dp_file.c lib/dp_pin.c -ldevmapper -luring -laio"
+step golden selftest/golden.sh
+step report selftest/report.sh
+step docs selftest/docs.sh
+step shell selftest/shell.sh
+step kselftest selftest/kselftest.sh
+step smoke smoke
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What goes wrong on purpose, so that every run proves that the harness sees it.
+ *
+ * Each row is the program of one control (selftest/control_*.scn), which says
+ * what the judge must make of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "lib/daxpin_uapi.h"
+
+static pid_t program;	/* the framework's own process; a row is its child or grandchild */
+
+static bool asked_for(int argc, char **argv, const char *row)
+{
+	return getenv("DAXPIN_GUEST") && argc > 1 && !strcmp(argv[argc - 1], row);
+}
+
+/* Before the framework has said a word: it can be made to print no broken KTAP itself. */
+static void __attribute__((constructor)) break_output(int argc, char **argv)
+{
+	static const char torn[] =
+		"TAP version 13\n1..1\n#  RUN           ctl.torn ...\n"
+		"# ctl.c:1:torn:witness: none=1\nok 1 ctl.to";
+
+	program = getpid();
+	if (asked_for(argc, argv, "ctl.empty"))
+		_exit(0);
+	if (!asked_for(argc, argv, "ctl.torn"))
+		return;
+	_exit(write(STDOUT_FILENO, torn, sizeof(torn) - 1) < 0);
+}
+
+static void write_to(const char *path, const char *text, size_t times)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	while (fd >= 0 && times-- && write(fd, text, strlen(text)) > 0)
+		;
+}
+
+static int wedge(enum daxpin_wedge how)
+{
+	int fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : ioctl(fd, DAXPIN_WEDGE, how);
+}
+
+FIXTURE(ctl) { };
+
+/* On a machine that somebody uses, none of this must ever run. */
+FIXTURE_SETUP(ctl)
+{
+	if (!getenv("DAXPIN_GUEST"))
+		SKIP(return, "not in a guest of daxpin (DAXPIN_GUEST)");
+}
+
+FIXTURE_TEARDOWN(ctl) { }
+
+TEST_F(ctl, empty) { }
+
+TEST_F(ctl, torn) { }
+
+TEST_F(ctl, assert)
+{
+	TH_LOG("witness: none=1");
+	ASSERT_EQ(1, 2);
+}
+
+TEST_F(ctl, skip)
+{
+	SKIP(return, "this row always skips");
+}
+
+TEST_F(ctl, no_witness) { }
+
+TEST_F(ctl, die)
+{
+	TH_LOG("witness: none=1");
+	kill(program, SIGSEGV);
+}
+
+TEST_F(ctl, panic)
+{
+	TH_LOG("witness: none=1");
+	write_to("/proc/sysrq-trigger", "c", 1);
+}
+
+TEST_F(ctl, hang)
+{
+	TH_LOG("witness: none=1");
+	EXPECT_EQ(0, wedge(DAXPIN_WEDGE_HANG));
+}
+
+TEST_F(ctl, spin)
+{
+	TH_LOG("witness: none=1");
+	EXPECT_EQ(0, wedge(DAXPIN_WEDGE_SPIN));
+}
+
+TEST_F(ctl, flood)
+{
+	TH_LOG("witness: none=1");
+	write_to("/dev/console",
+		 "a line as long as one of the kernel's usually is, again and again\n", 1 << 20);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# golden.sh [JUDGE]: does the judge still judge as it should?
+#
+# Each folder of golden/ is the evidence of one cell and is named after its
+# verdict.  The exit status and the first line the judge prints must both say
+# so.  TAP on standard output; exit status 1 when anything differs.
+
+set -eu
+
+here=$(dirname "$0")
+judge=${1:-$here/../out/judge}
+# shellcheck source=SCRIPTDIR/tap.sh
+. "$here/tap.sh"
+
+# The exit status and the first line of what the judge says of folder $1.
+verdict_of() {
+	status=0
+	"$judge" -K "$here/golden-known" "$1" > "$tmp/out" 2> "$tmp/err" || status=$?
+	echo "$status $(head -n 1 "$tmp/out")"
+}
+
+expected() {
+	case $1 in
+	pass|pass-*) echo "0 verdict pass" ;;
+	fail|fail-*) echo "1 verdict fail" ;;
+	skip|skip-*) echo "4 verdict skip" ;;
+	lost|lost-*) echo "5 verdict lost" ;;
+	known|known-*) echo "6 verdict known" ;;
+	fixed|fixed-*) echo "7 verdict fixed" ;;
+	*) echo "a folder that is named after a verdict" ;;
+	esac
+}
+
+# A cell that does not say what was planned is our own mistake, not a verdict.
+malformed() {	# NAME SED-SCRIPT
+	rm -rf "$tmp/cell"
+	cp -r "$here/golden/pass" "$tmp/cell"
+	sed "$2" "$here/golden/pass/cell" > "$tmp/cell/cell"
+	result "malformed cell: $1" "2 " "$(verdict_of "$tmp/cell")"
+}
+
+for dir in "$here"/golden/*/; do
+	name=$(basename "$dir")
+	result "$name" "$(expected "$name")" "$(verdict_of "$dir")"
+done
+
+malformed "no comment" '1d'
+malformed "no log" '/^log/d'
+malformed "no row" '/^row/d'
+malformed "unknown key" 's/^timeout/timeuot/'
+malformed "bad number" 's/^timeout.*/timeout 0/'
+malformed "bad expression" 's/^log.*/log allow (/'
+malformed "row twice" "\$p"
+malformed "no value" 's/^run .*/run/'
+malformed "cut" "\$s/row.*/ro/"
+
+plan

@@ -1,0 +1,980 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Unit tests of the library: the part of it that needs neither root nor DAX nor
+ * the daxpin module, and that it says so when one of them is missing.  TAP on
+ * standard output; exit status 1 when a test failed.  Files are made below
+ * TMPDIR (default /var/tmp).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/dp.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+#define TMPFS_MAGIC	0x01021994
+#define ALL_MS		120000		/* for the whole program; then SIGALRM ends it */
+#define SOON_MS		20000		/* what must happen happens well within it */
+#define SHORT_MS	50		/* what must not happen is watched for that long */
+
+#define FILE_LEN	(2 * DP_PMD_SIZE)
+#define SEED		5
+
+static char top[4096];			/* our folder */
+static int tests, failures;
+
+static void row(bool good, const char *name)
+{
+	tests++;
+	failures += !good;
+	printf("%sok %d - %s\n", good ? "" : "not ", tests, name);
+}
+
+static void equal(long want, long got, const char *name)
+{
+	if (want != got)
+		printf("# expected %ld, got %ld\n", want, got);
+	row(want == got, name);
+}
+
+static void skip(const char *name, const char *missing)
+{
+	printf("ok %d - %s # SKIP %s\n", ++tests, name, missing);
+}
+
+__attribute__((format(printf, 1, 2)))
+static const char *text(const char *format, ...)
+{
+	static char buf[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(buf, sizeof(buf), format, args);
+	va_end(args);
+	return buf;
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+/*
+ * What a call that failed may not leave behind.
+ */
+
+struct held {
+	int fds;
+	int names;	/* in our folder */
+	int maps;	/* of our files, and shared anonymous ones */
+	int children;	/* 1: there is one, dead or alive */
+};
+
+static int names_in(const char *path)
+{
+	DIR *d = opendir(path);
+	int n = 0;
+
+	if (!d)
+		die(path);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static int maps_now(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[8192];
+	int n = 0;
+
+	if (!f)
+		die("/proc/self/maps");
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, "/daxpin-") || strstr(line, "/dev/zero (deleted)");
+	fclose(f);
+	return n;
+}
+
+static struct held held_now(void)
+{
+	siginfo_t info;
+
+	return (struct held){
+		.fds = names_in("/proc/self/fd"),
+		.names = names_in(top),
+		.maps = maps_now(),
+		.children = !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT),
+	};
+}
+
+static void nothing_left(const struct held *was, const char *name)
+{
+	struct held is = held_now();
+	bool good = !memcmp(was, &is, sizeof(is));
+
+	if (!good)
+		printf("# before: %d fds, %d names, %d maps, %d children; after: %d, %d, %d, %d\n",
+		       was->fds, was->names, was->maps, was->children,
+		       is.fds, is.names, is.maps, is.children);
+	row(good, name);
+}
+
+/* The next @n files can be opened, and no more. */
+static void fds_limit(int n)
+{
+	struct rlimit limit;
+	int fd = dup(STDOUT_FILENO);
+
+	close(fd);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = n < 0 ? limit.rlim_max : (rlim_t)(fd + n);
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		die("RLIMIT_NOFILE");
+}
+
+/*
+ * Data
+ */
+
+static void test_data_pieces(void)
+{
+	unsigned char whole[256], piece[64];
+	static const off_t starts[] = { 0, 4091, (1LL << 32) - 13, (1LL << 40) + 5 };
+	long wrong = 0, beyond = 0;
+
+	for (size_t s = 0; s < ARRAY_SIZE(starts); s++) {
+		dp_data_fill(whole, sizeof(whole), starts[s], SEED);
+		for (size_t off = 0; off < 24; off++)
+			for (size_t len = 0; len < 40; len++) {
+				memset(piece, 0xee, sizeof(piece));
+				dp_data_fill(piece, len, starts[s] + off, SEED);
+				wrong += !!memcmp(piece, whole + off, len);
+				for (size_t i = len; i < sizeof(piece); i++)
+					beyond += piece[i] != 0xee;
+			}
+	}
+	equal(0, wrong, "data: pieces at odd offsets and lengths are those of the whole");
+	equal(0, beyond, "data: nothing beyond the length is written");
+}
+
+static long words_alike(const uint64_t *a, const uint64_t *b, size_t n)
+{
+	long alike = 0;
+
+	for (size_t i = 0; i < n; i++)
+		alike += a[i] == b[i];
+	return alike;
+}
+
+static void test_data_seeds(void)
+{
+	uint64_t a[512], b[512];
+
+	dp_data_fill(a, sizeof(a), 0, 1);
+	dp_data_fill(b, sizeof(b), 0, 2);
+	equal(0, words_alike(a, b, ARRAY_SIZE(a)), "data: another seed, other words");
+	dp_data_fill(b, sizeof(b), sizeof(a), 1);
+	equal(0, words_alike(a, b, ARRAY_SIZE(a)), "data: another offset, other words");
+	dp_data_fill(b, sizeof(b), 0, 1);
+	row(!memcmp(a, b, sizeof(a)), "data: the same seed, the same words");
+}
+
+static void test_data_differ(void)
+{
+	char a[4099], b[4099];
+
+	dp_data_fill(a, sizeof(a), 0, SEED);
+	memcpy(b, a, sizeof(a));
+	equal(-1, dp_data_differ(a, b, sizeof(a)), "differ: equal");
+	b[sizeof(b) - 1] ^= 1;
+	equal(sizeof(b) - 1, dp_data_differ(a, b, sizeof(a)), "differ: the last byte");
+	equal(-1, dp_data_differ(a, b, sizeof(a) - 1), "differ: beyond the length");
+	b[77] ^= 0x80;
+	equal(77, dp_data_differ(a, b, sizeof(a)), "differ: the first of two");
+	b[0] ^= 1;
+	equal(0, dp_data_differ(a, b, sizeof(a)), "differ: the first byte");
+	equal(-1, dp_data_differ(a, b, 0), "differ: nothing to compare");
+}
+
+static void test_time(void)
+{
+	long start = dp_now_ms(), end;
+
+	usleep(SHORT_MS * 1000);
+	end = dp_now_ms();
+	row(end - start >= SHORT_MS - 1 && end - start < SOON_MS, "time: in milliseconds");
+}
+
+/*
+ * Children
+ */
+
+static int give(void *arg)
+{
+	return *(int *)arg;
+}
+
+static int die_by(void *arg)
+{
+	raise(*(int *)arg);
+	return 0;
+}
+
+static int leave(void *arg)
+{
+	_exit(*(int *)arg);
+}
+
+static int sleep_ms(void *arg)
+{
+	usleep(*(int *)arg * 1000);
+	return 5;
+}
+
+static int spin(void *arg)
+{
+	(void)arg;
+	while (getppid())
+		;
+	return 0;
+}
+
+/* Until a byte comes; the name looks like what /proc/PID/stat has behind names. */
+static int read_byte(void *arg)
+{
+	char byte;
+
+	prctl(PR_SET_NAME, "a) R (b) Z 1");
+	return read(*(int *)arg, &byte, 1);
+}
+
+static void start(struct dp_child *c, int (*fn)(void *), void *arg)
+{
+	int err = dp_child_start(c, fn, arg);
+
+	if (err) {
+		errno = -err;
+		die("dp_child_start");
+	}
+}
+
+static void test_child_result(void)
+{
+	static const int results[] = { 0, -ENOSPC, 7 };
+	struct held was = held_now();
+	struct dp_child c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
+		int result = results[i];
+
+		start(&c, give, &result);
+		equal(result, dp_child_wait(&c, SOON_MS), text("child: wait gives %d", result));
+		equal(0, c.pid, "child: and it is not held any more");
+		start(&c, give, &result);
+		equal(result, dp_child_return(&c, SOON_MS), text("child: return gives %d", result));
+		equal(-ECHILD, dp_child_wait(&c, SOON_MS), "child: there is one result");
+	}
+	nothing_left(&was, "child: nothing is left of them");
+}
+
+/* A child that ends without a result has none, whatever it ended by. */
+static void test_child_no_result(void)
+{
+	static const int signals[] = { SIGKILL, SIGSEGV, SIGTERM };
+	struct held was = held_now();
+	struct rlimit none = { 0, 0 };
+	struct dp_child c;
+	int status;
+
+	setrlimit(RLIMIT_CORE, &none);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		int sig = signals[i];
+
+		signal(sig, SIG_DFL);	/* a sanitizer may have its own */
+		start(&c, die_by, &sig);
+		equal(-EINTR, dp_child_wait(&c, SOON_MS), text("child: killed by signal %d", sig));
+	}
+	for (status = 0; status < 2; status++) {
+		start(&c, leave, &status);
+		row(dp_child_wait(&c, SOON_MS) < 0,
+		    text("child: exit(%d) in the middle is no result", status));
+	}
+	nothing_left(&was, "child: nothing is left of those either");
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* Other people's timers may not shorten a wait. */
+static void test_child_interrupted(void)
+{
+	struct itimerval often = { .it_interval.tv_usec = 10000, .it_value.tv_usec = 10000 };
+	struct itimerval off = { .it_value.tv_sec = 0 };
+	struct sigaction act = { .sa_handler = on_alarm }, old;
+	int ms = 300;
+	struct dp_child c;
+
+	sigaction(SIGALRM, &act, &old);
+	setitimer(ITIMER_REAL, &often, NULL);
+	start(&c, sleep_ms, &ms);
+	equal(5, dp_child_wait(&c, SOON_MS), "child: signals do not cut the wait short");
+	dp_child_kill(&c);
+	setitimer(ITIMER_REAL, &off, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	alarm(ALL_MS / 1000);
+}
+
+static void test_child_ended(void)
+{
+	struct dp_sight s;
+	struct dp_child c;
+	int result = 3;
+
+	start(&c, give, &result);
+	equal(0, dp_child_settle(&c, &s, SOON_MS), "settle: an end is seen");
+	equal(DP_DONE, s.state, "settle: and is DP_DONE");
+	equal('-', s.task, "settle: and no task");
+	equal(0, dp_child_look(&c, &s), "look: at one that ended");
+	equal(DP_DONE, s.state, "look: it is still DP_DONE");
+	equal(3, dp_child_wait(&c, 0), "settle: takes no result away");
+}
+
+static void test_child_none(void)
+{
+	struct dp_sight s = { .state = DP_BUSY };
+	struct dp_child c = { 0 };
+
+	row(dp_child_look(&c, &s) < 0 && s.state != DP_DONE, "no child: look fails");
+	row(dp_child_settle(&c, &s, SHORT_MS) < 0 && s.state != DP_DONE, "no child: settle fails");
+	equal(-ECHILD, dp_child_return(&c, SHORT_MS), "no child: return fails");
+	equal(-ECHILD, dp_child_wait(&c, SHORT_MS), "no child: wait fails");
+	row(dp_child_kill(&c), "no child: is dead");
+}
+
+/* Wait until the task @pid is in state @task. */
+static bool in_state(pid_t pid, char task)
+{
+	long deadline = dp_now_ms() + SOON_MS;
+	char line[512], *end;
+
+	do {
+		FILE *f = fopen(text("/proc/%d/stat", pid), "re");
+
+		if (!f || !fgets(line, sizeof(line), f))
+			die("/proc/PID/stat");
+		fclose(f);
+		end = strrchr(line, ')');
+		if (end && end[2] == task)
+			return true;
+		usleep(1000);
+	} while (dp_now_ms() < deadline);
+	return false;
+}
+
+/* What the kernel says that @pid sleeps in, or nothing. */
+static const char *wchan_of(pid_t pid)
+{
+	static char wchan[64];
+	FILE *f = fopen(text("/proc/%d/wchan", pid), "re");
+
+	wchan[0] = '\0';
+	if (f) {
+		if (!fgets(wchan, sizeof(wchan), f))
+			wchan[0] = '\0';
+		fclose(f);
+	}
+	return wchan;
+}
+
+/* The bound of @name was kept, and no more than that. */
+static void waited(long start, const char *name)
+{
+	long ms = dp_now_ms() - start;
+
+	if (ms < SHORT_MS || ms >= SOON_MS)
+		printf("# %ld ms\n", ms);
+	row(ms >= SHORT_MS && ms < SOON_MS, name);
+}
+
+static void test_blocked_seen(struct dp_child *c)
+{
+	const char *wchan = wchan_of(c->pid);
+	struct dp_sight s = { 0 };
+	long start = dp_now_ms();
+
+	if (!*wchan) {
+		skip("blocked: what settle sees", "no /proc/PID/wchan");
+		return;
+	}
+	equal(-ETIMEDOUT, dp_child_settle(c, &s, SHORT_MS), "blocked: settle gives up");
+	waited(start, "blocked: settle keeps its bound");
+	equal(DP_BUSY, s.state, "blocked: in something else is DP_BUSY");
+	equal('S', s.task, "blocked: the task sleeps, whatever its name is");
+	printf("# %s, and the kernel says %s\n", s.wchan, wchan);
+	row(!strcmp(wchan, s.wchan), "blocked: where the task sleeps");
+}
+
+static void test_child_blocked(void)
+{
+	int fds[2], ms = SHORT_MS;
+	struct held was = held_now();
+	struct dp_child c;
+	long start_ms;
+
+	if (pipe2(fds, O_CLOEXEC))
+		die("pipe2");
+	start(&c, read_byte, &fds[0]);
+	row(in_state(c.pid, 'S'), "blocked: a child in read() of an empty pipe");
+	test_blocked_seen(&c);
+	start_ms = dp_now_ms();
+	equal(-ETIMEDOUT, dp_child_return(&c, ms), "blocked: return gives up");
+	waited(start_ms, "blocked: return keeps its bound");
+	start_ms = dp_now_ms();
+	equal(-ETIMEDOUT, dp_child_wait(&c, ms), "blocked: wait gives up");
+	waited(start_ms, "blocked: wait keeps its bound");
+	row(c.pid > 0 && !kill(c.pid, 0), "blocked: the child is still held");
+	if (write(fds[1], "x", 1) != 1)
+		die("write");
+	equal(1, dp_child_return(&c, SOON_MS), "blocked: return gives the result later");
+	close(fds[0]);
+	close(fds[1]);
+	nothing_left(&was, "blocked: nothing is left");
+}
+
+static void test_child_running(void)
+{
+	struct dp_sight s = { 0 };
+	struct dp_child c;
+	int err;
+
+	start(&c, spin, NULL);
+	err = dp_child_settle(&c, &s, SHORT_MS);
+	if (err == -ENOENT) {
+		skip("running: settle gives up", "no /proc/PID/wchan");
+	} else {
+		equal(-ETIMEDOUT, err, "running: settle gives up");
+		equal(DP_BUSY, s.state, "running: is DP_BUSY");
+		equal('R', s.task, "running: the task runs");
+		row(!strcmp(s.wchan, "0"), "running: and sleeps nowhere");
+	}
+	row(dp_child_kill(&c), "running: killed");
+}
+
+static void test_child_kill(void)
+{
+	struct held was = held_now();
+	struct dp_child c;
+	int n = 0;
+	pid_t pid;
+
+	start(&c, spin, NULL);
+	pid = c.pid;
+	row(dp_child_kill(&c), "kill: it is dead");
+	row(kill(pid, 0) && errno == ESRCH, "kill: and reaped");
+	row(dp_child_kill(&c), "kill: twice");
+	start(&c, give, &n);
+	in_state(c.pid, 'Z');
+	row(dp_child_kill(&c), "kill: one that has ended");
+	nothing_left(&was, "kill: nothing is left");
+}
+
+/* A child of a child of ours.  It is reparented to us when its own parent dies. */
+static int start_and_leave(void *arg)
+{
+	pid_t *grandchild = arg;
+	int fds[2];
+	struct dp_child c;
+
+	if (pipe2(fds, O_CLOEXEC) || dp_child_start(&c, read_byte, &fds[0]))
+		return -errno;
+	in_state(c.pid, 'S');
+	*grandchild = c.pid;
+	_exit(0);
+}
+
+static void test_child_orphan(void)
+{
+	pid_t *pid = mmap(NULL, sizeof(*pid), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long deadline = dp_now_ms() + SOON_MS;
+	struct dp_child c;
+	int status = 0;
+	pid_t got;
+
+	if (pid == MAP_FAILED)
+		die("mmap");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	start(&c, start_and_leave, pid);
+	dp_child_wait(&c, SOON_MS);
+	do {
+		usleep(1000);
+		got = *pid ? waitpid(*pid, &status, WNOHANG) : -1;
+	} while (!got && dp_now_ms() < deadline);
+	row(got > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+	    "child: dies with its parent");
+	if (!got) {
+		kill(*pid, SIGKILL);
+		waitpid(*pid, NULL, 0);
+	}
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	munmap(pid, sizeof(*pid));
+}
+
+static int arm(void *arg)
+{
+	(void)arg;
+	return dp_fault_arm();
+}
+
+static void test_fault(void)
+{
+	struct held was = held_now();
+	struct dp_child c;
+
+	start(&c, arm, NULL);
+	equal(0, dp_child_wait(&c, SOON_MS), "fault: none is asked for");
+	if (!access("/dev/daxpin", F_OK)) {
+		skip("fault: without the module", "there is a /dev/daxpin");
+		return;
+	}
+	setenv("DAXPIN_FAULT", "ext4_break_layouts", 1);
+	start(&c, arm, NULL);
+	equal(-ENOENT, dp_child_wait(&c, SOON_MS), "fault: without the module it is the result");
+	equal(-ENOENT, dp_fault_arm(), "fault: the same without a child");
+	unsetenv("DAXPIN_FAULT");
+	nothing_left(&was, "fault: nothing is left");
+}
+
+static void test_child_no_fd(void)
+{
+	struct dp_child c, pattern;
+	struct held was = held_now();
+	int err;
+
+	memset(&pattern, 0x5a, sizeof(pattern));
+	c = pattern;
+	fds_limit(0);
+	err = dp_child_start(&c, spin, NULL);
+	fds_limit(-1);
+	equal(-EMFILE, err, "refused: a child that cannot be watched");
+	row(!memcmp(&c, &pattern, sizeof(c)), "refused: the structure is as it was");
+	nothing_left(&was, "refused: there is no child");
+}
+
+/*
+ * The wait for DAX pages.  In a name space of our own the kernel's word on where
+ * the child sleeps is a file of ours.
+ */
+
+enum { HIDDEN = 1, NO_NAMESPACE };	/* results of a child in a name space */
+
+struct wchan {
+	char		*path;		/* the file */
+	struct dp_child	 child;
+};
+
+static void wchan_say(struct wchan *w, const char *what)
+{
+	FILE *f = fopen(w->path, "we");
+
+	if (!f || fputs(what, f) < 0 || fclose(f))
+		_exit(1);
+}
+
+static int wchan_begin(struct wchan *w, int (*fn)(void *), void *arg)
+{
+	int flags = CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0);
+	char proc[64];
+
+	if (unshare(flags) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -1;
+	wchan_say(w, "0");
+	start(&w->child, fn, arg);
+	snprintf(proc, sizeof(proc), "/proc/%d/wchan", w->child.pid);
+	return mount(w->path, proc, NULL, MS_BIND, NULL);
+}
+
+static const struct {
+	const char	*wchan;
+	enum dp_state	 state;
+} sleeps[] = {
+	{ "ext4_break_layouts", DP_WAITS },
+	{ "ext4_wait_dax_page", DP_WAITS },
+	{ "xfs_break_dax_layouts", DP_WAITS },
+	{ "xfs_wait_dax_page", DP_WAITS },
+	{ "dax_break_layout", DP_WAITS },
+	{ "wait_page_idle", DP_WAITS },
+	{ "xfs_break_dax_layouts.isra.0", DP_WAITS },
+	{ "pipe_read", DP_BUSY },
+	{ "ext4_da_write_begin", DP_BUSY },
+	{ "__xfs_wait_dax_page", DP_BUSY },
+	{ "", DP_BUSY },
+};
+
+/* Sleeps in @arg's function until told: 0, or 10 + the first of sleeps[] that is mistaken. */
+static int see_sleeps(void *arg)
+{
+	struct wchan w = { .path = arg };
+	struct dp_sight s;
+	int fds[2], err;
+
+	if (pipe2(fds, O_CLOEXEC) || wchan_begin(&w, read_byte, &fds[0]))
+		return NO_NAMESPACE;
+	for (size_t i = 0; i < ARRAY_SIZE(sleeps); i++) {
+		wchan_say(&w, sleeps[i].wchan);
+		err = dp_child_settle(&w.child, &s, 5);
+		if (err != (sleeps[i].state == DP_WAITS ? 0 : -ETIMEDOUT) ||
+		    s.state != sleeps[i].state || strcmp(s.wchan, sleeps[i].wchan))
+			return 10 + i;
+	}
+	return 0;
+}
+
+static int see_stuck(void *arg)
+{
+	struct wchan w = { .path = arg };
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) || wchan_begin(&w, read_byte, &fds[0]))
+		return NO_NAMESPACE;
+	wchan_say(&w, "ext4_break_layouts");
+	return dp_child_return(&w.child, SOON_MS);
+}
+
+static int wake_often(void *arg)
+{
+	(void)arg;
+	while (!usleep(1000))
+		;
+	return 0;
+}
+
+static int see_woken(void *arg)
+{
+	struct wchan w = { .path = arg };
+
+	if (wchan_begin(&w, wake_often, NULL))
+		return NO_NAMESPACE;
+	wchan_say(&w, "ext4_break_layouts");
+	return dp_child_return(&w.child, 2000);
+}
+
+static void test_waits(void)
+{
+	static const struct {
+		int		(*fn)(void *arg);
+		int		 want;
+		const char	*name;
+	} views[] = {
+		{ see_sleeps, 0, "waits: every function that waits for DAX pages, and no other" },
+		{ see_stuck, -EDEADLK, "waits: for ever and nobody wakes it" },
+		{ see_woken, -ETIMEDOUT, "waits: and is woken again and again" },
+	};
+	char path[sizeof(top) + 16];
+	struct dp_child c;
+	int got;
+
+	snprintf(path, sizeof(path), "%s/wchan", top);
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
+		start(&c, views[i].fn, path);
+		got = dp_child_wait(&c, SOON_MS);
+		if (got == NO_NAMESPACE)
+			skip(views[i].name, "no mount name space for us");
+		else
+			equal(views[i].want, got, views[i].name);
+		dp_child_kill(&c);
+		unlink(path);
+	}
+}
+
+/*
+ * Files
+ */
+
+static bool file_missing(const char *name)
+{
+	struct stat st;
+
+	return stat(text("%s/%s", top, name), &st) && errno == ENOENT;
+}
+
+static void test_file_is(const struct dp_file *f, enum dp_map how)
+{
+	char *want = malloc(FILE_LEN), *got = malloc(FILE_LEN);
+	struct stat st, named;
+
+	if (!want || !got)
+		die("malloc");
+	dp_data_fill(want, FILE_LEN, 0, SEED);
+	row(!fstat(f->fd, &st) && !stat(text("%s/%s", top, f->name), &named) &&
+	    st.st_ino == named.st_ino, "file: is in the folder");
+	equal(FILE_LEN, f->len, "file: the length asked for");
+	equal(FILE_LEN, st.st_size, "file: the length made");
+	equal(FILE_LEN, pread(f->fd, got, FILE_LEN, 0), "file: all of it can be read");
+	equal(-1, dp_data_differ(want, got, FILE_LEN), "file: the seed's data");
+	equal(-1, dp_data_differ(want, f->map, FILE_LEN), "file: the seed's data in the mapping");
+	f->map[DP_PMD_SIZE + 5] ^= 1;
+	equal(1, pread(f->fd, got, 1, DP_PMD_SIZE + 5), "file: one byte of it");
+	equal(f->map[DP_PMD_SIZE + 5], *got, "file: the mapping is shared");
+	equal(false, f->dax, "file: not DAX");
+	equal(true, f->written, "file: written");
+	row(f->pmds <= 0, "file: no PMD of a page-cache file is counted");
+	equal(how == DP_MAP_PTE ? getpagesize() : 0, (uintptr_t)f->map % DP_PMD_SIZE,
+	      how == DP_MAP_PTE ? "file: PTE, not congruent" : "file: PMD, congruent");
+	free(want);
+	free(got);
+}
+
+static void test_file(enum dp_map how)
+{
+	struct held was = held_now();
+	struct dp_file f = { 0 }, zero = { 0 };
+	char name[sizeof(f.name)];
+	int err = dp_file_open(&f, top, FILE_LEN, how, SEED);
+
+	if (err == -EOPNOTSUPP) {
+		skip("file: open", "no fallocate or no FIEMAP below TMPDIR");
+		nothing_left(&was, "refused: nothing is left");
+		return;
+	}
+	equal(0, err, how == DP_MAP_PTE ? "file: open for PTEs" : "file: open for PMDs");
+	if (err)
+		return;
+	test_file_is(&f, how);
+	memcpy(name, f.name, sizeof(name));
+	dp_file_close(&f);
+	row(file_missing(name), "file: close removes it");
+	row(!memcmp(&f, &zero, sizeof(f)), "file: close leaves zeroes");
+	dp_file_close(&f);
+	nothing_left(&was, "file: close, twice, leaves nothing");
+}
+
+/* With @fds files to open left, dp_file_open() fails with @want, and nothing else happens. */
+static void file_refused(int want, const char *dir, int fds, const char *name)
+{
+	struct dp_file f, pattern;
+	struct held was = held_now();
+	int err;
+
+	memset(&pattern, 0x5a, sizeof(pattern));
+	memcpy(&f, &pattern, sizeof(f));
+	fds_limit(fds);
+	err = dp_file_open(&f, dir, FILE_LEN, DP_MAP_PMD, SEED);
+	fds_limit(-1);
+	equal(want, err, text("refused: %s", name));
+	row(!memcmp(&f, &pattern, sizeof(f)), "refused: the structure is as it was");
+	nothing_left(&was, "refused: nothing is left");
+}
+
+static void test_file_no_room(void)
+{
+	struct rlimit limit, old;
+
+	getrlimit(RLIMIT_FSIZE, &old);
+	limit = old;
+	limit.rlim_cur = DP_PMD_SIZE;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	file_refused(-EFBIG, top, -1, "a file that is too large");
+	setrlimit(RLIMIT_FSIZE, &old);
+	signal(SIGXFSZ, SIG_DFL);
+}
+
+static void test_file_again(void)
+{
+	struct dp_file f;
+	struct stat st;
+
+	if (dp_file_open(&f, top, FILE_LEN, DP_MAP_PTE, SEED)) {
+		skip("refused: a second file of that name", "no first one");
+		return;
+	}
+	file_refused(-EEXIST, top, -1, "a second file of that name");
+	row(!fstat(f.fd, &st) && st.st_nlink == 1 && st.st_size == FILE_LEN,
+	    "refused: the first one is as it was");
+	dp_file_close(&f);
+}
+
+/* Its FIEMAP is missing, which shows when the file is already there. */
+static void test_file_tmpfs(void)
+{
+	char dir[] = "/dev/shm/unit_lib.XXXXXX";
+	struct statfs fs;
+
+	if (statfs("/dev/shm", &fs) || fs.f_type != TMPFS_MAGIC || !mkdtemp(dir)) {
+		skip("refused: no FIEMAP", "/dev/shm is no tmpfs that we can write");
+		return;
+	}
+	file_refused(-EOPNOTSUPP, dir, -1, "no FIEMAP");
+	row(!rmdir(dir), "refused: the file is gone");
+}
+
+static void test_file_refused(void)
+{
+	char path[sizeof(top) + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/none", top);
+	file_refused(-ENOENT, path, -1, "no such folder");
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	file_refused(-ENOTDIR, path, -1, "a file for a folder");
+	close(fd);
+	unlink(path);
+	file_refused(-EMFILE, top, 0, "the folder cannot be opened");
+	file_refused(-EMFILE, top, 1, "the file cannot be opened");
+	test_file_no_room();
+	test_file_again();
+	test_file_tmpfs();
+}
+
+/*
+ * Devices
+ */
+
+static void test_dev_refused(void)
+{
+	struct dp_dev d, pattern;
+	struct held was = held_now();
+
+	memset(&pattern, 0x5a, sizeof(pattern));
+	memcpy(&d, &pattern, sizeof(d));
+	equal(-ENOENT, dp_dev_open(&d, text("%s/none", top), 16384, SEED), "refused: no RAM disk");
+	equal(-ENOSPC, dp_dev_open(&d, "/dev/full", 16384, SEED), "refused: a full RAM disk");
+	row(!memcmp(&d, &pattern, sizeof(d)), "refused: the structure is as it was");
+	nothing_left(&was, "refused: nothing is left");
+}
+
+/* Whether there is a device mapper or not: a failure is one, and nobody prints. */
+static void test_dev_missing(void)
+{
+	struct dp_dev d = { .name = "daxpin-unit-none" };
+	int saved = dup(STDERR_FILENO), fd, err;
+	struct stat st = { .st_size = -1 };
+	char path[sizeof(top) + 16];
+
+	snprintf(path, sizeof(path), "%s/stderr", top);
+	fd = open(path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 || saved < 0 || dup2(fd, STDERR_FILENO) < 0)
+		die(path);
+	err = dp_dev_suspend(&d);
+	dup2(saved, STDERR_FILENO);
+	fstat(fd, &st);
+	close(saved);
+	close(fd);
+	unlink(path);
+	printf("# suspend: %d\n", err);
+	row(err == -ENODEV || err == -ENXIO, "suspend: no device mapper, or no such target");
+	equal(false, d.suspended, "suspend: and is not done");
+	equal(0, dp_dev_resume(&d), "resume: of what is not suspended");
+	equal(0, st.st_size, "suspend: prints nothing");
+	d = (struct dp_dev){ 0 };
+	dp_dev_close(&d);
+	row(!d.name[0], "close: of no device");
+}
+
+/*
+ * Pins
+ */
+
+static void test_pin_refused(char *page, size_t len)
+{
+	struct dp_dev d = { .fd = -1, .disk = -1 }, same = d;
+	struct held was = held_now();
+	struct dp_pin p;
+
+	equal(-ENOENT, dp_page_refs(page), "pin: references without the module");
+	for (int kind = DP_PIN_DIO_READ; kind <= DP_PIN_URING_FIXED; kind++) {
+		memset(&p, 0, sizeof(p));
+		equal(-ENOENT, dp_pin(&p, kind, &d, page, len), text("pin: %d is refused", kind));
+		equal(DP_PIN_NONE, p.kind, "pin: and not held");
+		equal(0, dp_unpin(&p, NULL), "pin: and can be let go");
+	}
+	row(!memcmp(&d, &same, sizeof(d)), "pin: the device is as it was");
+	nothing_left(&was, "pin: nothing is left");
+}
+
+static void test_pin(void)
+{
+	size_t len = 4 * getpagesize();
+	char *page = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct held was = held_now();
+	struct dp_pin p = { 0 };
+	long writers = 0;
+
+	if (page == MAP_FAILED)
+		die("mmap");
+	equal(0, dp_pin(&p, DP_PIN_NONE, NULL, page, len), "pin: none");
+	equal(DP_PIN_NONE, p.kind, "pin: none is held");
+	equal(0, dp_unpin(&p, NULL), "pin: none is let go");
+	equal(0, dp_unpin(&p, NULL), "pin: twice");
+	nothing_left(&was, "pin: nothing is left of none");
+	for (int kind = DP_PIN_NONE; kind <= DP_PIN_URING_FIXED; kind++)
+		writers |= dp_pin_writes(kind) << kind;
+	equal(1 << DP_PIN_DIO_READ | 1 << DP_PIN_AIO_READ | 1 << DP_PIN_URING_READ, writers,
+	      "pin: reads of the device write to the page");
+	if (access("/dev/daxpin", F_OK))
+		test_pin_refused(page, len);
+	else
+		skip("pin: without the module", "there is a /dev/daxpin");
+	munmap(page, len);
+}
+
+int main(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	setvbuf(stdout, NULL, _IOLBF, 0);	/* children have no copy to print again */
+	alarm(ALL_MS / 1000);
+	signal(SIGCHLD, SIG_DFL);
+	unsetenv("DAXPIN_FAULT");
+	snprintf(top, sizeof(top), "%s/unit_lib.XXXXXX", tmp && *tmp ? tmp : "/var/tmp");
+	if (!mkdtemp(top))
+		die(top);
+	test_data_pieces();
+	test_data_seeds();
+	test_data_differ();
+	test_time();
+	test_child_result();
+	test_child_no_result();
+	test_child_interrupted();
+	test_child_ended();
+	test_child_none();
+	test_child_blocked();
+	test_child_running();
+	test_child_kill();
+	test_child_orphan();
+	test_fault();
+	test_child_no_fd();
+	test_waits();
+	test_file(DP_MAP_PTE);
+	test_file(DP_MAP_PMD);
+	test_file_refused();
+	test_dev_refused();
+	test_dev_missing();
+	test_pin();
+	if (rmdir(top))
+		die(top);
+	printf("1..%d\n", tests);
+	return failures > 0;
+}

@@ -1,0 +1,620 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Say which cells there are, and write them down.  Usage:
+ *
+ *	cells -L			check all data files
+ *	cells [SELECTION] -l KERNEL...		list them
+ *	cells [SELECTION] -n KERNEL...		print their QEMU command lines
+ *	cells [SELECTION] -o RUN KERNEL...	make their folders below RUN, and RUN/cells
+ *
+ * SELECTION: -s SUITE (configs/suites), -t SCENARIO, -f FS, -r ROW-GLOB; the last
+ * three may be given more than once and each narrows the selection.  Controls
+ * are part of every selection, and come first.  -a ACCEL is QEMU's accelerator,
+ * -m MACHINE overrides the choice of a machine, -S makes interactive cells.
+ * KERNEL is NAME=FOLDER, a folder as kernel.sh makes it.
+ *
+ * Exit status: 0, or 2 for bad data or a selection that selects nothing.
+ */
+#include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define MAX_WORDS	64
+#define MAX_ROWS	4096
+
+struct words {
+	char	*v[MAX_WORDS];
+	size_t	 n;
+};
+
+struct kernel {
+	char	*name;
+	char	*dir;
+	char	 release[128];
+	char	 version[128];
+	char	*config;	/* text of its .config, or NULL */
+};
+
+struct cell {
+	struct kernel	*kernel;
+	struct conf	*scenario;
+	struct conf	*fs;
+	struct conf	*machine;
+	const char	*globs;		/* of its suite: space-separated, or "" */
+	char		*rows[MAX_ROWS];
+	size_t		 nrows;
+	char		 missing[256];	/* what the kernel or every machine lacks, or "" */
+};
+
+static struct {
+	char		 top[PATH_MAX];
+	char		*root;		/* folder of the guests' kernels and roots */
+	struct conf_tree tree;
+	struct conf	*guest;		/* what every guest gets */
+	struct words	 scenarios, fs, rows;
+	const char	*suite, *accel, *machine, *out;
+	bool		 list, lines, shell;
+	struct kernel	 kernels[MAX_WORDS];
+	size_t		 nkernels;
+	FILE		*index;
+	size_t		 ncells, nnormal;
+} g = { .accel = "tcg" };
+
+static const char usage[] =
+	"usage: cells -L\n"
+	"       cells [-s SUITE] [-t SCENARIO] [-f FS] [-r ROW] [-a ACCEL] [-m MACHINE] [-S]\n"
+	"             (-l | -n | -o RUN) NAME=FOLDER...";
+
+__attribute__((format(printf, 1, 2)))
+static __attribute__((noreturn)) void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("cells: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(2);
+}
+
+__attribute__((format(printf, 1, 2)))
+static char *text(const char *fmt, ...)
+{
+	char *s;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		die("out of memory");
+	va_end(ap);
+	return s;
+}
+
+static void words_add(struct words *w, char *word)
+{
+	if (w->n == MAX_WORDS)
+		die("more than %d of one option", MAX_WORDS);
+	w->v[w->n++] = word;
+}
+
+static bool words_have(const struct words *w, const char *word)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (!strcmp(w->v[i], word))
+			return true;
+	return false;
+}
+
+/* The text of a small file, or NULL when there is none. */
+static char *file_read(const char *path)
+{
+	size_t size = 1 << 20, n;
+	FILE *f = fopen(path, "r");
+	char *s;
+
+	if (!f)
+		return NULL;
+	s = calloc(1, size);
+	n = s ? fread(s, 1, size - 1, f) : 0;
+	fclose(f);
+	if (s)
+		s[n] = '\0';
+	return s;
+}
+
+/*
+ * Kernels
+ */
+
+static void kernel_line(const char *dir, const char *file, char *buf, size_t size)
+{
+	char *path = text("%s/%s", dir, file), *s = file_read(path);
+
+	if (!s)
+		die("%s: %s, expected a kernel folder of vm/kernel.sh", path, strerror(errno));
+	snprintf(buf, size, "%.*s", (int)strcspn(s, "\n"), s);
+	free(s);
+	free(path);
+}
+
+static void kernel_add(char *arg)
+{
+	char *dir = strchr(arg, '='), *path;
+	struct kernel *k = &g.kernels[g.nkernels++];
+
+	if (!dir || dir == arg || g.nkernels == MAX_WORDS)
+		die("%s: not NAME=FOLDER", arg);
+	*dir++ = '\0';
+	k->name = arg;
+	k->dir = dir;
+	kernel_line(dir, "release", k->release, sizeof(k->release));
+	kernel_line(dir, "version", k->version, sizeof(k->version));
+	path = text("%s/config", dir);
+	k->config = file_read(path);
+	free(path);
+}
+
+/* True when the kernel has the option, built in or as a module, or no one can tell. */
+static bool kernel_has(const struct kernel *k, const char *option)
+{
+	char *line = text("\nCONFIG_%s=", option);
+	const char *at = k->config ? strstr(k->config, line) : NULL;
+	bool has = !k->config || (at && (at[strlen(line)] == 'y' || at[strlen(line)] == 'm'));
+
+	free(line);
+	return has;
+}
+
+/*
+ * Needs and machines
+ */
+
+/* A word of "needs" that some machine provides is a capability, any other a kernel option. */
+static bool is_capability(const char *word)
+{
+	for (size_t i = 0; i < g.tree.machines.n; i++)
+		if (conf_has_word(conf_get(g.tree.machines.v[i], "provides"), word))
+			return true;
+	return false;
+}
+
+static bool machine_fits(const struct conf *machine, const struct words *needs)
+{
+	for (size_t i = 0; i < needs->n; i++)
+		if (is_capability(needs->v[i]) &&
+		    !conf_has_word(conf_get(machine, "provides"), needs->v[i]))
+			return false;
+	return true;
+}
+
+/* The one that is asked for, else the fastest that has what the scenario needs. */
+static struct conf *machine_choose(const struct conf *scenario, const struct words *needs)
+{
+	const char *name = g.machine ? g.machine : conf_get(scenario, "machine");
+	struct conf *best = NULL, *m;
+
+	if (name) {
+		m = conf_find(&g.tree.machines, name);
+		if (!m)
+			die("-m %s: no such file in configs/machine", name);
+		return machine_fits(m, needs) ? m : NULL;
+	}
+	for (size_t i = 0; i < g.tree.machines.n; i++) {
+		m = g.tree.machines.v[i];
+		if (!machine_fits(m, needs))
+			continue;
+		if (!best || conf_num(m, "rank", 0) < conf_num(best, "rank", 0))
+			best = m;
+	}
+	return best;
+}
+
+static void split(const char *list, struct words *w)
+{
+	char *copy = strdup(list ? list : ""), *save, *word;
+
+	for (word = strtok_r(copy, " \t,", &save); word; word = strtok_r(NULL, " \t,", &save))
+		words_add(w, word);
+}
+
+static void cell_needs(struct cell *c)
+{
+	struct words needs = { .n = 0 };
+
+	split(conf_get(c->scenario, "needs"), &needs);
+	c->machine = machine_choose(c->scenario, &needs);
+	if (!c->machine) {
+		snprintf(c->missing, sizeof(c->missing), "%s provides not all of: %s",
+			 g.machine ? g.machine : "no machine", conf_get(c->scenario, "needs"));
+		c->machine = g.tree.machines.v[0];
+	}
+	for (size_t i = 0; i < needs.n; i++)
+		if (!is_capability(needs.v[i]) && !kernel_has(c->kernel, needs.v[i]))
+			snprintf(c->missing, sizeof(c->missing), "kernel %s has no CONFIG_%s",
+				 c->kernel->name, needs.v[i]);
+}
+
+/*
+ * Rows
+ */
+
+static bool row_selected(const struct cell *c, const char *row)
+{
+	struct words globs = { .n = 0 };
+	bool suite = !c->globs[0], user = !g.rows.n;
+
+	split(c->globs, &globs);
+	for (size_t i = 0; i < globs.n; i++)
+		suite |= !fnmatch(globs.v[i], row, 0);
+	for (size_t i = 0; i < g.rows.n; i++)
+		user |= !fnmatch(g.rows.v[i], row, 0);
+	/* A control is as it is: without its row it controls nothing. */
+	return c->scenario->kind == CONF_CONTROL || (suite && user);
+}
+
+/* "ok 12 NAME # SKIP reason": the NAME, or NULL. */
+static char *row_name(char *line)
+{
+	char *name, *end;
+
+	if (strncmp(line, "ok ", 3))
+		return NULL;
+	name = line + 3 + strspn(line + 3, "0123456789");
+	name += strspn(name, " ");
+	end = strstr(name, " # SKIP");
+	if (!end)
+		return NULL;
+	*end = '\0';
+	return name;
+}
+
+/*
+ * Ask the program itself: with nothing to work on every row skips at once, and
+ * its own filters decide which rows there are.
+ */
+static void cell_rows(struct cell *c)
+{
+	char *command = text("env -u DAXPIN_DIR -u DAXPIN_GUEST '%s/out/programs/'%s 2>/dev/null",
+			     g.top, conf_get(c->scenario, "run"));
+	FILE *f = popen(command, "r");
+	char *line = NULL, *name;
+	size_t size = 0;
+
+	while (f && getline(&line, &size, f) > 0) {
+		name = row_name(line);
+		if (!name || !row_selected(c, name))
+			continue;
+		if (c->nrows == MAX_ROWS)
+			die("%s: more than %d rows", c->scenario->path, MAX_ROWS);
+		c->rows[c->nrows++] = strdup(name);
+	}
+	if (!f || (pclose(f) && !c->nrows))
+		die("%s: no rows, expected some from: %s", c->scenario->path, command);
+	free(line);
+	free(command);
+}
+
+/*
+ * Writing
+ */
+
+static void copy_keys(FILE *f, const struct conf *c, const char *const *keys)
+{
+	for (; *keys; keys++)
+		for (const struct conf_line *l = NULL; (l = conf_next(c, *keys, l)); )
+			fprintf(f, "%s\t%s\n", l->key, l->value);
+}
+
+static void put_modules(FILE *f, const struct cell *c)
+{
+	const struct conf *from[] = { g.guest, c->machine, c->fs, c->scenario };
+
+	fputs("modules\t", f);
+	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+		const char *list = conf_get(from[i], "modules");
+
+		fprintf(f, "%s%s", list ? list : "", list ? " " : "");
+	}
+	fputc('\n', f);
+}
+
+static void cell_write(const struct cell *c, const char *dir)
+{
+	static const char *const fs_keys[] = { "type", "dax", "mkfs", "mount", "fsck", NULL };
+	static const char *const machine_keys[] = { "device", "namespace", NULL };
+	static const char *const guest_keys[] = { "ramdisk", NULL };
+	static const char *const scenario_keys[] = { "fault", "timeout", "log", "verdict", NULL };
+	const char *run = conf_get(c->scenario, "run");
+	char *path = text("%s/cell", dir);
+	FILE *f = fopen(path, "w");
+
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	fprintf(f, "# %s\n", c->scenario->comment);
+	fprintf(f, "scenario\t%s\nkernel\t%s\nrelease\t%s\nversion\t%s\nfs\t%s\nmachine\t%s\n",
+		c->scenario->name, c->kernel->name, c->kernel->release, c->kernel->version,
+		c->fs->name, c->machine->name);
+	copy_keys(f, c->fs, fs_keys);
+	copy_keys(f, c->machine, machine_keys);
+	copy_keys(f, g.guest, guest_keys);
+	put_modules(f, c);
+	fprintf(f, "run\t%.*s\n", (int)strcspn(run, " \t"), run);
+	copy_keys(f, c->scenario, scenario_keys);
+	if (g.shell)
+		fputs("shell\tyes\n", f);
+	for (size_t i = 0; i < c->nrows; i++)
+		fprintf(f, "row\t%s\n", c->rows[i]);
+	if (fclose(f))
+		die("%s: %s", path, strerror(errno));
+	free(path);
+}
+
+/* QEMU's arguments, one a line: the launch, and the recipe to repeat it in this folder. */
+static void args_write(FILE *f, const struct cell *c)
+{
+	const char *append = conf_get(c->machine, "append");
+	const char *cpu = strncmp(g.accel, "kvm", 3) ? "qemu64,+rdrand" : "host";
+
+	if (conf_get(c->machine, "qemu"))
+		fprintf(f, "-readconfig\n%s/configs/machine/%s\n", g.top,
+			conf_get(c->machine, "qemu"));
+	fprintf(f, "-accel\n%s\n-cpu\n%s\n", g.accel, cpu);
+	fputs("-nodefaults\n-no-user-config\n-no-reboot\n-display\nnone\n", f);
+	if (g.shell)
+		fputs("-serial\nmon:stdio\n", f);
+	else
+		fputs("-serial\nstdio\n-qmp\nunix:qmp,server=on,wait=off\n", f);
+	fputs("-device\nvirtio-serial-pci\n-chardev\nfile,id=ktap,path=ktap.log\n", f);
+	fputs("-device\nvirtserialport,chardev=ktap,name=org.daxpin.ktap\n", f);
+	fputs("-fw_cfg\nname=opt/daxpin/cell,file=cell\n", f);
+	fprintf(f, "-kernel\n%s/%s.kernel\n-initrd\n%s/%s.cpio\n", g.root, c->kernel->name,
+		g.root, c->kernel->name);
+	fprintf(f, "-append\n%s%s%s\n", conf_get(g.guest, "append"), append ? " " : "",
+		append ? append : "");
+}
+
+static void folder_make(const char *dir)
+{
+	char *copy = strdup(dir);
+
+	for (char *p = copy + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		mkdir(copy, 0755);
+	}
+	free(copy);
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		die("%s: %s", dir, strerror(errno));
+}
+
+/* A premise that is missing is known before any guest starts. */
+static void skip_write(const struct cell *c, const char *dir)
+{
+	char *path = text("%s/verdict", dir);
+	FILE *f = fopen(path, "w");
+
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	fprintf(f, "verdict skip\nreason %s\nrows %zu\nok 0\nfailed 0\nskipped %zu\nknown 0\n",
+		c->missing, c->nrows, c->nrows);
+	if (c->scenario->kind == CONF_CONTROL)
+		fputs("control yes\n", f);
+	for (size_t i = 0; i < c->nrows; i++)
+		fprintf(f, "row skip %s: %s\n", c->rows[i], c->missing);
+	if (fclose(f))
+		die("%s: %s", path, strerror(errno));
+	free(path);
+}
+
+static void cell_make(const struct cell *c, const char *name)
+{
+	char *dir = text("%s/%s", g.out, name), *path = text("%s/qemu-args", dir);
+	FILE *f;
+
+	folder_make(dir);
+	cell_write(c, dir);
+	f = fopen(path, "w");
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	args_write(f, c);
+	if (fclose(f))
+		die("%s: %s", path, strerror(errno));
+	if (c->missing[0])
+		skip_write(c, dir);
+	fprintf(g.index, "%s\n", name);
+	free(path);
+	free(dir);
+}
+
+/* The command line as a person would type it in the cell's folder. */
+static void cell_line(const struct cell *c, const char *name)
+{
+	char *buf = NULL, *line, *save;
+	size_t size;
+	FILE *f = open_memstream(&buf, &size);
+
+	args_write(f, c);
+	fclose(f);
+	printf("# %s\nqemu-system-x86_64", name);
+	for (line = strtok_r(buf, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		printf(strchr(line, ' ') ? " '%s'" : " %s", line);
+	putchar('\n');
+	free(buf);
+}
+
+/*
+ * Selecting
+ */
+
+static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, const char *globs)
+{
+	bool control = scenario->kind == CONF_CONTROL;
+	struct cell *c;
+	char *name;
+
+	if (!control && g.scenarios.n && !words_have(&g.scenarios, scenario->name))
+		return;
+	if (!control && g.fs.n && !words_have(&g.fs, fs))
+		return;
+	c = calloc(1, sizeof(*c));
+	*c = (struct cell){ .kernel = k, .scenario = scenario, .globs = globs,
+			    .fs = conf_find(&g.tree.fs, fs) };
+	cell_needs(c);
+	cell_rows(c);
+	if (!c->nrows) {
+		free(c);
+		return;
+	}
+	name = text("%s/%s/%s", k->name, fs, scenario->name);
+	if (g.list)
+		printf("%-50s %4zu rows  %s\n", name, c->nrows, c->machine->name);
+	else if (g.lines)
+		cell_line(c, name);
+	else
+		cell_make(c, name);
+	g.ncells++;
+	g.nnormal += !control;
+	free(name);
+	free(c);
+}
+
+static void scenario_add(struct kernel *k, struct conf *scenario, const char *fs, const char *globs)
+{
+	struct words w = { .n = 0 };
+
+	split(strcmp(fs, "*") ? fs : conf_get(scenario, "fs"), &w);
+	for (size_t i = 0; i < w.n; i++)
+		cell_add(k, scenario, w.v[i], globs);
+}
+
+/* "SCENARIO FS[,FS...]|* [ROWGLOB...]" */
+static void suite_line(struct kernel *k, const char *value)
+{
+	char scenario[128], fs[512];
+	int globs = 0;
+
+	if (sscanf(value, "%127s %511s %n", scenario, fs, &globs) < 2)
+		die("suite: %s", value);
+	scenario_add(k, conf_find(&g.tree.scenarios, scenario), fs, value + globs);
+}
+
+static void kernel_cells(struct kernel *k)
+{
+	const struct conf *suite = g.suite ? conf_find(&g.tree.suites, g.suite) : NULL;
+	struct conf_set *s = &g.tree.scenarios;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i]->kind == CONF_CONTROL && !g.shell)
+			scenario_add(k, s->v[i], "*", "");
+	for (const struct conf_line *l = NULL; suite && (l = conf_next(suite, "cells", l)); )
+		suite_line(k, l->value);
+	for (size_t i = 0; !suite && i < s->n; i++)
+		if (s->v[i]->kind == CONF_SCENARIO)
+			scenario_add(k, s->v[i], "*", "");
+}
+
+static void check_names(const char *option, const struct words *w, const struct conf_set *s)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (!conf_find(s, w->v[i]))
+			die("%s %s: no such file, expected a name that './run.sh cells' lists",
+			    option, w->v[i]);
+}
+
+static void options(int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lno:S")) != -1) {
+		switch (opt) {
+		case 'L':
+			exit(0);
+		case 's':
+			g.suite = optarg;
+			break;
+		case 't':
+			words_add(&g.scenarios, optarg);
+			break;
+		case 'f':
+			words_add(&g.fs, optarg);
+			break;
+		case 'r':
+			words_add(&g.rows, optarg);
+			break;
+		case 'a':
+			g.accel = optarg;
+			break;
+		case 'm':
+			g.machine = optarg;
+			break;
+		case 'l':
+			g.list = true;
+			break;
+		case 'n':
+			g.lines = true;
+			break;
+		case 'o':
+			g.out = optarg;
+			break;
+		case 'S':
+			g.shell = true;
+			break;
+		default:
+			die("%s", usage);
+		}
+	}
+	if (optind == argc || g.list + g.lines + !!g.out != 1)
+		die("%s", usage);
+	check_names("-t", &g.scenarios, &g.tree.scenarios);
+	check_names("-f", &g.fs, &g.tree.fs);
+	if (g.suite && !conf_find(&g.tree.suites, g.suite))
+		die("-s %s: no such file in configs/suites", g.suite);
+	for (; optind < argc; optind++)
+		kernel_add(argv[optind]);
+}
+
+/* Controls are always there; a run of nothing else must have been asked for by name. */
+static bool controls_asked(void)
+{
+	for (size_t i = 0; i < g.scenarios.n; i++)
+		if (conf_find(&g.tree.scenarios, g.scenarios.v[i])->kind == CONF_CONTROL)
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	char *index;
+
+	if (!getcwd(g.top, sizeof(g.top)))
+		die("getcwd: %s", strerror(errno));
+	g.guest = conf_read("configs/guest", CONF_GUEST);
+	if (conf_tree_read(g.top, &g.tree) || !g.guest)
+		return 2;
+	options(argc, argv);
+	/* A run has its own link of each root: what is built later does not change it. */
+	g.root = g.out ? strdup(g.out) : text("%s/out/root", g.top);
+	if (g.out) {
+		folder_make(g.out);
+		index = text("%s/cells", g.out);
+		g.index = fopen(index, "w");
+		if (!g.index)
+			die("%s: %s", index, strerror(errno));
+	}
+	for (size_t i = 0; i < g.nkernels; i++)
+		kernel_cells(&g.kernels[i]);
+	if (g.index && fclose(g.index))
+		die("%s/cells: %s", g.out, strerror(errno));
+	if (!g.nnormal && !controls_asked())
+		die("nothing is selected: no scenario has these file systems and rows");
+	return 0;
+}

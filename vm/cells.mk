@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make -f vm/cells.mk RUN=results/NAME -j N: every cell of RUN/cells that has no
+# verdict yet.  One cell is one target, and a failed one stops no other.
+
+SCALE ?= 1
+cells := $(shell cat $(RUN)/cells)
+
+all: $(cells:%=$(RUN)/%/verdict)
+
+# The judge's exit status is its verdict, which the file says too: 2 alone means that there is none.
+$(RUN)/%/verdict:
+	@out/guest -s $(SCALE) $(@D)
+	@out/judge -K configs/known $(@D) >$@.tmp 2>$(@D)/judge.log || [ $$? -ne 2 ]
+	@mv $@.tmp $@
+	@printf '%-6s %s\n' "$$(sed -n 's/^verdict //p' $@)" "$*"
+
+.PHONY: all

@@ -1,0 +1,617 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PID 1 of a guest: makes what the cell asks for, runs its program, takes
+ * everything down again and reports.
+ *
+ * The cell comes from the host through fw_cfg, the report leaves through the
+ * virtio-serial port that the program writes to as well, and the console is
+ * left to the kernel's log but for the lines that name the phase.  Whatever
+ * goes wrong before the program runs makes the cell "lost", with the reason.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/klog.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/stat.h>
+
+#include "daxpin_uapi.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define CELL_PATH	"/sys/firmware/qemu_fw_cfg/by_name/opt/daxpin/cell/raw"
+#define PORT_NAME	"org.daxpin.ktap"
+#define MNT		"/mnt"
+#define MAX_WORDS	256
+#define MAX_ARGS	8192
+#define CELL_MAX	1048576
+#define DEVICE_WAIT_MS	30000
+#define KILL_WAIT_MS	5000
+#define TASK_STACK_MAX	4096
+#define SYSLOG_ACTION_CONSOLE_LEVEL 8
+
+static const struct {
+	const char *type, *dir, *options;
+} mounts[] = {
+	{ "devtmpfs",	"/dev",				NULL },
+	{ "proc",	"/proc",			NULL },
+	{ "sysfs",	"/sys",				NULL },
+	{ "debugfs",	"/sys/kernel/debug",		NULL },
+	{ "tracefs",	"/sys/kernel/tracing",		NULL },
+	{ "tmpfs",	"/tmp",				NULL },
+};
+
+static char cell[CELL_MAX];
+static FILE *port;
+
+/* The phases by which the host sees how far the guest is, and times it. */
+static void phase(const char *name)
+{
+	FILE *f = fopen("/dev/kmsg", "w");
+
+	if (!f)
+		return;
+	fprintf(f, "<4>daxpin: %s\n", name);
+	fclose(f);
+}
+
+static __attribute__((noreturn)) void power_off(void)
+{
+	phase("phase off");
+	sync();
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+__attribute__((format(printf, 1, 2)))
+static void report(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("# init: ", port);
+	va_start(ap, fmt);
+	vfprintf(port, fmt, ap);
+	va_end(ap);
+	fputc('\n', port);
+	fflush(port);
+}
+
+__attribute__((format(printf, 1, 2)))
+static __attribute__((noreturn)) void give_up(const char *fmt, ...)
+{
+	char why[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (port) {
+		report("lost %s", why);
+		report("done");
+	}
+	dprintf(STDERR_FILENO, "daxpin: lost %s\n", why);
+	power_off();
+}
+
+/* The value of @key in the cell, copied, or NULL. */
+static char *cell_get(const char *key)
+{
+	size_t n = strlen(key);
+	const char *p = cell;
+
+	while (p && *p) {
+		const char *end = strchrnul(p, '\n');
+
+		if (!strncmp(p, key, n) && (p[n] == ' ' || p[n] == '\t')) {
+			p += n + strspn(p + n, " \t");
+			return strndup(p, end - p);
+		}
+		p = *end ? end + 1 : NULL;
+	}
+	return NULL;
+}
+
+static char *cell_need(const char *key)
+{
+	char *value = cell_get(key);
+
+	if (!value)
+		give_up("the cell has no '%s'", key);
+	return value;
+}
+
+/* Cut @words at blanks into @argv behind the @n entries it has; returns the new count. */
+static int split(char *words, char **argv, int n)
+{
+	char *save, *w;
+
+	for (w = strtok_r(words, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
+		if (n == MAX_WORDS - 1)
+			give_up("more than %d words in one command", MAX_WORDS - 1);
+		argv[n++] = w;
+	}
+	argv[n] = NULL;
+	return n;
+}
+
+/*
+ * Run @argv with its output collected in @out (the last @size - 1 bytes are
+ * dropped, not the first: the first error is the telling one).  Returns the
+ * exit status, or 128 + signal.
+ */
+static int run(char **argv, char *out, size_t size)
+{
+	size_t used = 0;
+	int fds[2], status;
+	char drop[512];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		give_up("pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		give_up("fork: %s", strerror(errno));
+	if (!pid) {
+		dup2(fds[1], STDOUT_FILENO);
+		dup2(fds[1], STDERR_FILENO);
+		execvp(argv[0], argv);
+		dprintf(STDERR_FILENO, "%s: %s", argv[0], strerror(errno));
+		_exit(127);
+	}
+	close(fds[1]);
+	do {
+		bool full = used == size - 1;
+
+		n = read(fds[0], full ? drop : out + used, full ? sizeof(drop) : size - 1 - used);
+		if (n > 0 && !full)
+			used += n;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	close(fds[0]);
+	out[used] = '\0';
+	while (waitpid(pid, &status, 0) != pid)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Messages travel in one line. */
+static char *one_line(char *s)
+{
+	for (char *p = s; *p; p++)
+		if (*p == '\n' || *p == '\r')
+			*p = ' ';
+	return s;
+}
+
+/* Run @command with @last as its last word (or NULL); anything but success loses the cell. */
+static void must(const char *command, char *last)
+{
+	char *argv[MAX_WORDS], out[512], *words = strdup(command);
+	int n = split(words, argv, 0), status;
+
+	if (last)
+		n = split(last, argv, n);
+	status = run(argv, out, sizeof(out));
+	if (status)
+		give_up("%s: exit %d: %s", argv[0], status, one_line(out));
+	free(words);
+}
+
+static long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Wait until @path exists below @dir, which must exist.  False after DEVICE_WAIT_MS. */
+static bool wait_for(const char *dir, const char *path)
+{
+	long deadline = now_ms() + DEVICE_WAIT_MS;
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char drop[4096];
+
+	if (fd < 0 || inotify_add_watch(fd, dir, IN_CREATE | IN_ATTRIB) < 0)
+		give_up("inotify on %s: %s", dir, strerror(errno));
+	while (access(path, F_OK) && now_ms() < deadline)
+		if (poll(&p, 1, deadline - now_ms()) > 0)
+			while (read(fd, drop, sizeof(drop)) > 0)
+				;
+	close(fd);
+	return !access(path, F_OK);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, text, strlen(text)) < 0)
+		dprintf(STDERR_FILENO, "daxpin: %s: %s\n", path, strerror(errno));
+	close(fd);
+}
+
+static void mount_all(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		mkdir(mounts[i].dir, 0755);
+		if (mount(mounts[i].type, mounts[i].dir, mounts[i].type, 0, mounts[i].options) &&
+		    errno != EBUSY && strcmp(mounts[i].type, "tracefs"))
+			dprintf(STDERR_FILENO, "daxpin: mount %s: %s\n", mounts[i].dir,
+				strerror(errno));
+	}
+	mkdir(MNT, 0755);
+}
+
+static void load_modules(char *list)
+{
+	char *argv[MAX_WORDS] = { "modprobe", "-a" }, out[512], dir[128];
+	struct utsname u;
+	int status;
+
+	uname(&u);
+	snprintf(dir, sizeof(dir), "/lib/modules/%s", u.release);
+	if (access(dir, F_OK))
+		return;			/* everything is built in */
+	if (split(list, argv, 2) == 2)
+		return;
+	status = run(argv, out, sizeof(out));
+	if (status)
+		give_up("modprobe: exit %d: %s", status, one_line(out));
+}
+
+/* fw_cfg comes first: it says which other modules there are to load. */
+static void cell_read(void)
+{
+	char first[] = "qemu_fw_cfg";
+	size_t n;
+	FILE *f;
+
+	load_modules(first);
+	f = fopen(CELL_PATH, "r");
+	if (!f)
+		give_up("%s: %s", CELL_PATH, strerror(errno));
+	n = fread(cell, 1, sizeof(cell) - 1, f);
+	fclose(f);
+	if (n == sizeof(cell) - 1)
+		give_up("the cell is larger than %zu bytes", sizeof(cell) - 1);
+}
+
+/* The virtio-serial port is known by its name; the name of its node says nothing. */
+static bool port_find(char *path, size_t size)
+{
+	const char *top = "/sys/class/virtio-ports";
+	DIR *d = opendir(top);
+	struct dirent *e;
+	bool found = false;
+
+	while (d && !found && (e = readdir(d))) {
+		char file[512], name[64] = "";
+		FILE *f;
+
+		snprintf(file, sizeof(file), "%s/%s/name", top, e->d_name);
+		f = fopen(file, "r");
+		if (!f)
+			continue;
+		if (fgets(name, sizeof(name), f) && !strcmp(name, PORT_NAME "\n")) {
+			snprintf(path, size, "/dev/%s", e->d_name);
+			found = true;
+		}
+		fclose(f);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+static void port_open(void)
+{
+	long deadline = now_ms() + DEVICE_WAIT_MS;
+	char path[300];
+
+	/* The host names the port in a message of its own, after the driver is bound. */
+	while (!port_find(path, sizeof(path))) {
+		if (now_ms() > deadline)
+			give_up("no virtio-serial port is called %s", PORT_NAME);
+		sched_yield();
+	}
+	if (!wait_for("/dev", path))
+		give_up("%s did not appear", path);
+	port = fopen(path, "we");
+	if (!port)
+		give_up("%s: %s", path, strerror(errno));
+}
+
+static void namespace_make(const char *mode, const char *device)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command),
+		 "ndctl create-namespace -f -e namespace0.0 -m %s --map=mem", mode);
+	must(command, NULL);
+	if (!wait_for("/dev", device))
+		give_up("%s did not appear after ndctl create-namespace", device);
+}
+
+static bool is_dax(const char *path)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, 0, 0, &st))
+		give_up("statx %s: %s", path, strerror(errno));
+	return st.stx_attributes & STATX_ATTR_DAX;
+}
+
+/* A file that is made in the new file system must be DAX exactly when the cell says so. */
+static void check_dax(bool want)
+{
+	int fd = open(MNT "/probe", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		give_up("%s/probe: %s", MNT, strerror(errno));
+	close(fd);
+	if (is_dax(MNT "/probe") != want)
+		give_up("a file on the new file system is %sDAX, expected %sDAX",
+			want ? "not " : "", want ? "" : "not ");
+	unlink(MNT "/probe");
+}
+
+static void fs_make(char *device)
+{
+	char *type = cell_need("type"), *options = cell_get("mount");
+	char *namespace = cell_get("namespace");
+
+	if (namespace)
+		namespace_make(namespace, device);
+	else if (!wait_for("/dev", device))
+		give_up("%s did not appear", device);
+	phase("phase mkfs");
+	must(cell_need("mkfs"), strdup(device));
+	phase("phase mount");
+	if (mount(device, MNT, type, 0, options))
+		give_up("mount -t %s -o %s %s: %s (the console has the reason)", type,
+			options ? options : "defaults", device, strerror(errno));
+	check_dax(!strcmp(cell_need("dax"), "yes"));
+}
+
+static void fs_down(char *device)
+{
+	char *argv[MAX_WORDS], out[512], *fsck = cell_need("fsck");
+	int status;
+
+	if (umount(MNT)) {
+		report("umount %s", strerror(errno));
+		return;		/* a checker on a mounted file system sees ghosts */
+	}
+	report("umount 0");
+	split(strdup(device), argv, split(fsck, argv, 0));
+	status = run(argv, out, sizeof(out));
+	if (status)
+		report("autopsy fsck: %s", one_line(out));
+	report("fsck %d", status);
+}
+
+/* One task for the autopsy: its name, state and kernel stack. */
+static void autopsy_task(const char *pid)
+{
+	char path[300], stat[512] = "", stack[TASK_STACK_MAX] = "", *state;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	f = fopen(path, "r");
+	if (!f)
+		return;
+	if (!fgets(stat, sizeof(stat), f))
+		stat[0] = '\0';
+	fclose(f);
+	state = strrchr(stat, ')');
+	if (!state || (state[2] != 'D' && state[2] != 'R'))
+		return;
+	state[3] = '\0';
+	snprintf(path, sizeof(path), "/proc/%s/stack", pid);
+	f = fopen(path, "r");
+	if (f) {
+		stack[fread(stack, 1, sizeof(stack) - 1, f)] = '\0';
+		fclose(f);
+	}
+	report("autopsy task %s: %s", stat, one_line(stack));
+}
+
+/* What can be learnt of a guest that is stuck, before it is thrown away. */
+static void open_up(const char *why)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	phase("autopsy");
+	report("autopsy %s", why);
+	write_file("/proc/sysrq-trigger", "w");
+	write_file("/proc/sysrq-trigger", "l");
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
+			autopsy_task(e->d_name);
+	if (d)
+		closedir(d);
+}
+
+/* Every row is asked for by name: what runs is what was planned. */
+static void program_args(char *program, char **argv)
+{
+	char *line, *save;
+	int n = 0;
+
+	argv[n++] = program;
+	for (line = strtok_r(cell, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (strncmp(line, "row\t", 4))
+			continue;
+		if (n > MAX_ARGS - 3)
+			give_up("more than %d rows", MAX_ARGS / 2 - 2);
+		argv[n++] = "-r";
+		argv[n++] = line + 4;
+	}
+	argv[n] = NULL;
+}
+
+static void program_exec(char *program)
+{
+	static char *argv[MAX_ARGS];
+	char path[300];
+	int fd = fileno(port);
+
+	program_args(program, argv);
+	setpgid(0, 0);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	snprintf(path, sizeof(path), "/daxpin/%s", argv[0]);
+	execv(path, argv);
+	dprintf(STDERR_FILENO, "# init: lost %s: %s\n", path, strerror(errno));
+	_exit(127);
+}
+
+static bool ended(int pidfd, long ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1;
+}
+
+/* Run the cell's program under its time limit.  False when it could not even be killed. */
+static bool program_run(void)
+{
+	long timeout = atol(cell_need("timeout"));
+	char *program = cell_need("run");
+	int pidfd, status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		give_up("fork: %s", strerror(errno));
+	if (!pid)
+		program_exec(program);
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		give_up("pidfd_open: %s", strerror(errno));
+	if (!ended(pidfd, timeout * 1000)) {
+		open_up("the program passed its time limit");
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL);
+		report("run timeout %ld", timeout);
+		if (!ended(pidfd, KILL_WAIT_MS)) {
+			report("autopsy the program cannot be killed");
+			return false;
+		}
+	}
+	waitpid(pid, &status, 0);
+	if (WIFSIGNALED(status))
+		report("run signal %d", WTERMSIG(status));
+	else
+		report("run exit %d", WEXITSTATUS(status));
+	return true;
+}
+
+/* A fault that never fired proves nothing: the judge wants the count. */
+static void fault_report(const char *name)
+{
+	struct daxpin_fault req = { 0 };
+	int fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC);
+
+	snprintf(req.name, sizeof(req.name), "%s", name);
+	if (fd < 0 || ioctl(fd, DAXPIN_FAULT_HITS, &req))
+		report("lost fault point %s: %s", name, strerror(errno));
+	else
+		report("fault %s hits %llu", name, (unsigned long long)req.hits);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void environment(const char *fault)
+{
+	char *ramdisk = cell_get("ramdisk");
+
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("HOME", "/tmp", 1);
+	setenv("DAXPIN_DIR", MNT, 1);
+	setenv("DAXPIN_GUEST", "1", 1);
+	setenv("DAXPIN_DAX", cell_need("dax"), 1);
+	if (ramdisk)
+		setenv("DAXPIN_RAMDISK", ramdisk, 1);
+	if (fault)
+		setenv("DAXPIN_FAULT", fault, 1);
+}
+
+/* An interactive guest: the shell has the console as its terminal. */
+static void shell(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		int fd;
+
+		setsid();
+		fd = open("/dev/ttyS0", O_RDWR);
+		dup2(fd, STDIN_FILENO);
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+		ioctl(fd, TIOCSCTTY, 0);
+		if (chdir(MNT))
+			perror(MNT);
+		execl("/bin/busybox", "sh", "-l", NULL);
+		_exit(127);
+	}
+	while (waitpid(pid, NULL, 0) != pid)
+		;
+}
+
+int main(void)
+{
+	char *device, *fault, *modules;
+
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	mount_all();
+	phase("phase init");
+	cell_read();
+	modules = cell_get("modules");
+	phase("phase modules");
+	if (modules)
+		load_modules(modules);
+	port_open();
+	device = cell_need("device");
+	fault = cell_get("fault");
+	phase("phase device");
+	fs_make(device);
+	environment(fault);
+	klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 7);
+	if (cell_get("shell")) {
+		shell();
+		power_off();
+	}
+	phase("phase test");
+	if (program_run()) {
+		phase("phase down");
+		if (fault)
+			fault_report(fault);
+		fs_down(device);
+	}
+	report("done");
+	power_off();
+}
