@@ -125,14 +125,25 @@ cells() {
 	out/cells ${suite:+-s "$suite"} $select $machine -a "$accel" "$@" $names
 }
 
-# A run keeps the kernels and roots that it used: they are links, and a later build makes new files.
-run_make() {
-	run=results/$(date +%Y%m%d-%H%M%S)-$$
+# A run keeps the kernel and the root that it used: a later build makes new files.
+keep() {
+	ln "out/root/$1" "$run/" 2>/dev/null || cp "out/root/$1" "$run/"
+}
+
+run_fill() {
 	mkdir -p "$run"
 	for name in $names; do
-		ln "out/root/${name%%=*}.cpio" "out/root/${name%%=*}.kernel" "$run/"
+		keep "${name%%=*}.cpio" && keep "${name%%=*}.kernel" || return
 	done
-	cells -o "$PWD/$run" || { rm -rf "$run"; exit 2; }
+	cells -o "$PWD/$run"
+}
+
+run_make() {
+	run=results/$(date +%Y%m%d-%H%M%S)-$$
+	if ! run_fill; then
+		rm -rf "$run"
+		die "$run: not made, see above ($(df -Pm results | awk 'NR == 2 { print $4 }') MB are left)"
+	fi
 	ln -sfn "${run#results/}" results/latest
 }
 

@@ -61,20 +61,23 @@ static const struct {
 static char cell[CELL_MAX];
 static FILE *port;
 
-/* The phases by which the host sees how far the guest is, and times it. */
-static void phase(const char *name)
+/*
+ * A line in the kernel log, and so on the console.  "phase NAME" tells the host
+ * how far the guest is.
+ */
+static void console(const char *text)
 {
 	FILE *f = fopen("/dev/kmsg", "w");
 
 	if (!f)
 		return;
-	fprintf(f, "<4>daxpin: %s\n", name);
+	fprintf(f, "<4>daxpin: %s\n", text);
 	fclose(f);
 }
 
 static __attribute__((noreturn)) void power_off(void)
 {
-	phase("phase off");
+	console("phase off");
 	sync();
 	reboot(RB_POWER_OFF);
 	for (;;)
@@ -107,7 +110,7 @@ static __attribute__((noreturn)) void give_up(const char *fmt, ...)
 		report("lost %s", why);
 		report("done");
 	}
-	dprintf(STDERR_FILENO, "daxpin: lost %s\n", why);
+	console(why);
 	power_off();
 }
 
@@ -281,14 +284,11 @@ static void load_modules(char *list)
 		give_up("modprobe: exit %d: %s", status, one_line(out));
 }
 
-/* fw_cfg comes first: it says which other modules there are to load. */
 static void cell_read(void)
 {
-	char first[] = "qemu_fw_cfg";
 	size_t n;
 	FILE *f;
 
-	load_modules(first);
 	f = fopen(CELL_PATH, "r");
 	if (!f)
 		give_up("%s: %s", CELL_PATH, strerror(errno));
@@ -386,9 +386,9 @@ static void fs_make(char *device)
 		namespace_make(namespace, device);
 	else if (!wait_for("/dev", device))
 		give_up("%s did not appear", device);
-	phase("phase mkfs");
+	console("phase mkfs");
 	must(cell_need("mkfs"), strdup(device));
-	phase("phase mount");
+	console("phase mount");
 	if (mount(device, MNT, type, 0, options))
 		give_up("mount -t %s -o %s %s: %s (the console has the reason)", type,
 			options ? options : "defaults", device, strerror(errno));
@@ -444,7 +444,7 @@ static void open_up(const char *why)
 	DIR *d = opendir("/proc");
 	struct dirent *e;
 
-	phase("autopsy");
+	console("autopsy");
 	report("autopsy %s", why);
 	write_file("/proc/sysrq-trigger", "w");
 	write_file("/proc/sysrq-trigger", "l");
@@ -584,20 +584,23 @@ static void shell(void)
 
 int main(void)
 {
+	/* What we are told by and report to comes before all that may fail. */
+	char first[] = "qemu_fw_cfg virtio_pci virtio_console";
 	char *device, *fault, *modules;
 
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	mount_all();
-	phase("phase init");
+	console("phase init");
+	load_modules(first);
+	port_open();
 	cell_read();
 	modules = cell_get("modules");
-	phase("phase modules");
+	console("phase modules");
 	if (modules)
 		load_modules(modules);
-	port_open();
 	device = cell_need("device");
 	fault = cell_get("fault");
-	phase("phase device");
+	console("phase device");
 	fs_make(device);
 	environment(fault);
 	klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 7);
@@ -605,9 +608,9 @@ int main(void)
 		shell();
 		power_off();
 	}
-	phase("phase test");
+	console("phase test");
 	if (program_run()) {
-		phase("phase down");
+		console("phase down");
 		if (fault)
 			fault_report(fault);
 		fs_down(device);

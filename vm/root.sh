@@ -36,9 +36,9 @@ install_program() {
 	done
 }
 
-# Every module that a file system, a machine, a scenario or init asks for.
+# Every module that a file system, a machine, a scenario or init.c itself asks for.
 wanted_modules() {
-	echo qemu_fw_cfg
+	printf '%s\n' qemu_fw_cfg virtio_pci virtio_console
 	sed -n 's/^modules[[:blank:]]*//p' "$top"/configs/fs/* "$top"/configs/machine/* \
 		"$top"/configs/guest "$top"/tests/*.scn "$top"/selftest/*.scn |
 		xargs -n 1 | grep -vx daxpin | sort -u
