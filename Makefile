@@ -41,8 +41,10 @@ out/linux: FORCE
 $(addprefix $(O)/programs/,$(TESTS)) &: $(wildcard tests/*.c lib/*) tests/Makefile | out/linux $(O)/programs
 	$(MAKE) -s -C tests OUTPUT=$(abspath $(O)/programs) KSFT=$(KSFT) CC="$(CC)"
 
-$(O)/programs/ctl: selftest/ctl.c lib/daxpin_uapi.h | out/linux $(O)/programs
-	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Wno-unused-parameter -isystem $(KSFT) -I. $< -o $@
+# After the tests, which make the copy of the harness.
+$(O)/programs/ctl: selftest/ctl.c lib/daxpin_uapi.h $(addprefix $(O)/programs/,$(TESTS))
+	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Wno-unused-parameter -isystem $(O)/programs -isystem $(KSFT) \
+		-I. $< -o $@
 
 $(O)/programs/init: vm/init.c lib/daxpin_uapi.h | $(O)/programs
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ilib -static $< -o $@

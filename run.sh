@@ -125,15 +125,17 @@ cells() {
 	out/cells ${suite:+-s "$suite"} $select $machine -a "$accel" "$@" $names
 }
 
-# A run keeps the kernel and the root that it used: a later build makes new files.
+# A run keeps what it works with: a later build makes new files.
 keep() {
-	ln "out/root/$1" "$run/" 2>/dev/null || cp "out/root/$1" "$run/"
+	ln "$1" "$2" 2>/dev/null || cp "$1" "$2"
 }
 
 run_fill() {
-	mkdir -p "$run"
+	mkdir -p "$run/bin" && keep out/guest "$run/bin/" && keep out/judge "$run/bin/" &&
+		cp -r configs/known "$run/" || return
 	for name in $names; do
-		keep "${name%%=*}.cpio" && keep "${name%%=*}.kernel" || return
+		keep "out/root/${name%%=*}.cpio" "$run/" &&
+			keep "out/root/${name%%=*}.kernel" "$run/" || return
 	done
 	cells -o "$PWD/$run"
 }
@@ -157,6 +159,8 @@ interrupted() {
 
 # Cells are make's targets; a verdict that is there is not made again.
 run_cells() {
+	exec 9>"$run/.lock"
+	flock -n 9 || die "${run#results/} is running"
 	trap interrupted INT TERM HUP
 	make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" &
 	pid=$!
@@ -171,7 +175,7 @@ cmd_run() {
 			die "--resume ${resume#results/}: what runs is settled, expected no selection"
 		run=$resume
 		[ -f "$run/cells" ] || die "--resume ${run#results/}: no such run"
-		flock out/.lock make -s -j "$jobs" all >&2 || die "the build failed, see above"
+		build
 	else
 		prepare
 		[ -z "$dry" ] || { cells -n; return; }

@@ -8,11 +8,14 @@
 
 #define DAXPIN_NAME_MAX	32
 
-/* The page that backs one address of the caller, apart from our own look at it. */
+/*
+ * One page.  References are those of its folio, without the mappings of page
+ * tables and without our own look at it; a FOLL_PIN of a small folio counts 1024.
+ */
 struct daxpin_page {
-	__u64	addr;		/* in */
-	__u64	pfn;
-	__s32	refs;		/* of the folio; a FOLL_PIN of a small folio counts 1024 */
+	__u64	addr;		/* in for DAXPIN_PAGE: an address of the caller */
+	__u64	pfn;		/* out; in for DAXPIN_PFN */
+	__s32	refs;
 	__u32	order;		/* of the folio */
 };
 
@@ -35,5 +38,7 @@ enum daxpin_wedge {
 #define DAXPIN_FAULT_ARM	_IOW('x', 2, struct daxpin_fault)
 #define DAXPIN_FAULT_HITS	_IOWR('x', 3, struct daxpin_fault)
 #define DAXPIN_WEDGE		_IO('x', 4)	/* enum daxpin_wedge by value */
+/* Looks only: takes no reference, faults nothing in, wakes nobody. */
+#define DAXPIN_PFN		_IOWR('x', 5, struct daxpin_page)
 
 #endif

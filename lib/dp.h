@@ -82,7 +82,7 @@ struct dp_child {
 
 enum dp_state {
 	DP_DONE,	/* ended */
-	DP_WAITS,	/* sleeps in the file system's wait for DAX pages */
+	DP_WAITS,	/* sleeps, interruptibly, in the file system's wait for DAX pages */
 	DP_BUSY,	/* neither, yet */
 };
 
@@ -127,11 +127,17 @@ bool dp_child_kill(struct dp_child *c);
  */
 
 /*
- * Arm the fault point of the daxpin module that DAXPIN_FAULT names, for the
- * calling thread and until it exits; no such variable: nothing to do.  To be
- * called by the task that collides, last before it does.
+ * Some faults break what the task that collides does, others what the task does
+ * that lets go of the pin.
  */
-int dp_fault_arm(void);
+enum dp_role { DP_COLLIDES, DP_RELEASES };
+
+/*
+ * Arm the fault point of the daxpin module that DAXPIN_FAULT names for the
+ * calling thread, if it is one of @role.  Returns a descriptor whose close
+ * disarms it, or -ENODATA when there is nothing to arm, or -errno.
+ */
+int dp_fault_arm(enum dp_role role);
 
 /*
  * The RAM-backed block device that direct I/O is held on
@@ -181,6 +187,8 @@ struct dp_pin {
 	struct dp_dev	*dev;
 	char		*addr;
 	size_t		 len;
+	uint64_t	 pfn;		/* of the page at addr */
+	int		 idle;		/* its references before */
 	struct dp_child	 child;		/* DIO: blocked in the system call */
 	int		 pipe[2];	/* VMSPLICE */
 	void		*ctx;		/* AIO, URING */
@@ -196,7 +204,8 @@ bool dp_pin_writes(enum dp_pin_kind kind);
  *
  * -ENOENT without the daxpin module (nothing could prove the pin), -EOPNOTSUPP
  * or another error of the kernel when it refuses, -ETIMEDOUT when the
- * request was accepted and no reference appeared.
+ * request was accepted and no reference appeared (should its I/O not end either,
+ * the pin stays held, for dp_unpin() to try again).
  */
 int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *addr, size_t len);
 
@@ -208,19 +217,33 @@ int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *ad
 int dp_unpin(struct dp_pin *p, void *seen);
 
 /*
- * References that the folio behind @addr has (6.1, 6.12: an idle DAX page has
- * 1; since 6.15 an idle one has 0 and every mapping adds 1), FOLL_PIN counting
- * 1024 on a small folio.  -ENOENT without the daxpin module.
+ * References of the folio behind @addr, without those of page tables (an idle
+ * DAX page has 1 before 6.15 and 0 since), FOLL_PIN counting 1024 on a small
+ * folio; and its page frame in @pfn (NULL: not wanted).  Faults the page in, and
+ * takes and drops a reference of its own.  -ENOENT without the daxpin module.
  */
-int dp_page_refs(const void *addr);
+int dp_page_refs(const void *addr, uint64_t *pfn);
+
+/* The same of a page frame, and looks only: no fault, no reference, no wake-up. */
+int dp_pfn_refs(uint64_t pfn);
+
+/*
+ * FOLL_PIN pins that the whole system ever took (nr_foll_pin_acquired of
+ * /proc/vmstat), -1 when the kernel does not tell.
+ */
+long dp_pins_taken(void);
 
 /*
  * Autopsy: why does @c not return?  Has the kernel log every blocked task
  * (sysrq w) and every CPU (sysrq l), releases the @n pins one by one, and last
- * takes and drops a reference of the page at @addr, which wakes whoever waits
- * for it.  @text tells in one line where the child sleeps and what freed it.
+ * takes and drops a reference of the page at @addr (whose frame is @pfn), which
+ * wakes whoever waits for it.  @text tells in one line where the child sleeps,
+ * with its kernel stack, the page's references, and what freed the child.
  */
 void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *addr,
-		char *text, size_t size);
+		uint64_t pfn, char *text, size_t size);
+
+/* Start of a case: warnings that fire once may fire again, and the kernel log says where. */
+void dp_case_begin(const char *name);
 
 #endif

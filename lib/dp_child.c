@@ -34,20 +34,34 @@ static const char *const layout_waits[] = {
 	"dax_break_layout", "wait_page_idle",
 };
 
-int dp_fault_arm(void)
+/* The faults of the task that lets go; all others are of the one that collides. */
+static const char *const releasing[] = { "wake_up_var" };
+
+static enum dp_role fault_role(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(releasing); i++)
+		if (!strcmp(releasing[i], name))
+			return DP_RELEASES;
+	return DP_COLLIDES;
+}
+
+int dp_fault_arm(enum dp_role role)
 {
 	const char *name = getenv("DAXPIN_FAULT");
 	struct daxpin_fault req = { 0 };
-	int fd;
+	int fd, err;
 
-	if (!name)
-		return 0;
+	if (!name || fault_role(name) != role)
+		return -ENODATA;
 	fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	snprintf(req.name, sizeof(req.name), "%s", name);
-	/* The open file owns the fault point: it stays open until we exit. */
-	return ioctl(fd, DAXPIN_FAULT_ARM, &req) ? -errno : 0;
+	if (!ioctl(fd, DAXPIN_FAULT_ARM, &req))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
 }
 
 static void child_main(pid_t parent, int *result, int (*fn)(void *), void *arg)
@@ -138,9 +152,20 @@ static bool is_layout_wait(const char *wchan)
 	return false;
 }
 
+/* The state letter of /proc/PID/stat, or 0. */
+static char task_letter(pid_t pid)
+{
+	char stat[512], *name_end;
+
+	if (read_text(pid, "stat", stat, sizeof(stat)))
+		return 0;
+	name_end = strrchr(stat, ')');	/* the name before it may have anything in it */
+	return name_end && name_end[1] ? name_end[2] : 0;
+}
+
 int dp_child_look(const struct dp_child *c, struct dp_sight *s)
 {
-	char stat[512], *state;
+	char before;
 	int err;
 
 	*s = (struct dp_sight){ .state = DP_BUSY, .task = '?' };
@@ -150,14 +175,14 @@ int dp_child_look(const struct dp_child *c, struct dp_sight *s)
 		*s = (struct dp_sight){ .state = DP_DONE, .task = '-' };
 		return 0;
 	}
-	err = read_text(c->pid, "stat", stat, sizeof(stat));
-	if (!err)
-		err = read_text(c->pid, "wchan", s->wchan, sizeof(s->wchan));
+	/* A task that waits for a lock in the same functions is in state D. */
+	before = task_letter(c->pid);
+	err = read_text(c->pid, "wchan", s->wchan, sizeof(s->wchan));
 	if (err)
 		return err;
-	state = strrchr(stat, ')');	/* the name before it may have anything in it */
-	s->task = state && state[1] ? state[2] : '?';
-	s->state = is_layout_wait(s->wchan) ? DP_WAITS : DP_BUSY;
+	s->task = task_letter(c->pid);
+	if (s->task == 'S' && before == 'S' && is_layout_wait(s->wchan))
+		s->state = DP_WAITS;
 	return 0;
 }
 
@@ -246,28 +271,86 @@ static void press_sysrq(const char *keys)
 	close(fd);
 }
 
-void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *addr,
-		char *text, size_t size)
+static void write_text(const char *path, const char *text)
 {
-	struct dp_sight s = { .task = '?' };
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	press_sysrq("wl");
-	dp_child_look(c, &s);
+	if (fd < 0)
+		return;
+	if (write(fd, text, strlen(text)) < 0)
+		errno = 0;	/* only a help for who reads the log */
+	close(fd);
+}
+
+void dp_case_begin(const char *name)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "<4>daxpin: row %s\n", name);
+	write_text("/sys/kernel/debug/clear_warn_once", "1");
+	write_text("/dev/kmsg", line);
+}
+
+/* The fault that this takes may have to wait for the very task that is examined. */
+static int poke(void *arg)
+{
+	return dp_page_refs(arg, NULL);
+}
+
+/* A wake-up that was lost: the next reference that is dropped gives another. */
+static bool freed_by_poke(const struct dp_child *c, const void *addr)
+{
+	struct dp_child poker = { 0 };
+	bool freed = false;
+
+	if (!dp_child_start(&poker, poke, (void *)addr) &&
+	    dp_child_wait(&poker, FREED_WAIT_MS) >= 0)
+		freed = ended(c, FREED_WAIT_MS);
+	dp_child_kill(&poker);
+	return freed;
+}
+
+/* The number of the pin whose release freed the child, from 1 on, or 0. */
+static size_t freed_by_pin(const struct dp_child *c, struct dp_pin *pins, size_t n)
+{
 	for (size_t i = 0; i < n; i++) {
 		if (pins[i].kind == DP_PIN_NONE)
 			continue;
 		dp_unpin(&pins[i], NULL);
-		if (!ended(c, FREED_WAIT_MS))
-			continue;
-		snprintf(text, size, "%c in %s until pin %zu of %zu was released",
-			 s.task, s.wchan, i + 1, n);
-		return;
+		if (ended(c, FREED_WAIT_MS))
+			return i + 1;
 	}
-	/* A wake-up that was lost: the next reference that is dropped gives another. */
-	if (dp_page_refs(addr) >= 0 && ended(c, FREED_WAIT_MS))
-		snprintf(text, size,
-			 "%c in %s, freed by taking and dropping one more reference: lost wake-up",
-			 s.task, s.wchan);
-	else
-		snprintf(text, size, "%c in %s, and nothing freed it", s.task, s.wchan);
+	return 0;
+}
+
+static void stack_read(pid_t pid, char *stack, size_t size)
+{
+	if (read_text(pid, "stack", stack, size))
+		stack[0] = '\0';
+	for (char *p = stack; *p; p++)
+		if (*p == '\n')
+			*p = ' ';
+}
+
+void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *addr,
+		uint64_t pfn, char *text, size_t size)
+{
+	struct dp_sight s = { .task = '?' };
+	const char *end = "nothing freed it";
+	char stack[1024], freed[96];
+	size_t pin;
+	int refs;
+
+	press_sysrq("wl");
+	dp_child_look(c, &s);
+	stack_read(c->pid, stack, sizeof(stack));
+	refs = dp_pfn_refs(pfn);
+	pin = freed_by_pin(c, pins, n);
+	snprintf(freed, sizeof(freed), "freed by the release of pin %zu of %zu", pin, n);
+	if (pin)
+		end = freed;
+	else if (freed_by_poke(c, addr))
+		end = "freed by taking and dropping one more reference: lost wake-up";
+	snprintf(text, size, "%c in %s, page with %d references, %s; its stack: %s",
+		 s.task, s.wchan, refs, end, stack);
 }

@@ -5,6 +5,7 @@
 #include <libaio.h>
 #include <liburing.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,16 +30,53 @@ struct holder {
 	bool	writes;		/* the device writes into the page: a write pin */
 };
 
-int dp_page_refs(const void *addr)
+static int page_ask(unsigned long request, struct daxpin_page *page)
 {
-	struct daxpin_page req = { .addr = (uintptr_t)addr };
 	int fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return -errno;
-	err = ioctl(fd, DAXPIN_PAGE, &req) ? -errno : req.refs;
+	err = ioctl(fd, request, page) ? -errno : page->refs;
 	close(fd);
 	return err;
+}
+
+int dp_page_refs(const void *addr, uint64_t *pfn)
+{
+	struct daxpin_page page = { .addr = (uintptr_t)addr };
+	int refs = page_ask(DAXPIN_PAGE, &page);
+
+	if (refs >= 0 && pfn)
+		*pfn = page.pfn;
+	return refs;
+}
+
+int dp_pfn_refs(uint64_t pfn)
+{
+	struct daxpin_page page = { .pfn = pfn };
+
+	return page_ask(DAXPIN_PFN, &page);
+}
+
+/* The counters are kept for each CPU until somebody asks for them to be folded. */
+long dp_pins_taken(void)
+{
+	int refresh = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
+	FILE *f = fopen("/proc/vmstat", "re");
+	long value = -1;
+	char line[128];
+
+	if (refresh >= 0) {
+		if (write(refresh, "1", 1) != 1)
+			errno = 0;	/* then the number is a little old */
+		close(refresh);
+	}
+	while (f && value < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "nr_foll_pin_acquired %ld", &value) != 1)
+			value = -1;
+	if (f)
+		fclose(f);
+	return value;
 }
 
 /*
@@ -167,6 +205,11 @@ static int ring_submit(struct dp_pin *p, bool writes)
 		io_uring_prep_read(sqe, p->dev->fd, p->addr, p->len, 0);
 	else
 		io_uring_prep_write(sqe, p->dev->fd, p->addr, p->len, 0);
+	/*
+	 * At once in a worker that may block.  Otherwise a first try takes the pages,
+	 * is told that it would have to wait, and drops them again.
+	 */
+	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	err = io_uring_submit(p->ctx);
 	if (err == 1)
 		return 0;
@@ -278,48 +321,56 @@ bool dp_pin_writes(enum dp_pin_kind kind)
 }
 
 /* I/O may be handed to a worker before it takes its pages: wait for the reference itself. */
-static int pin_wait(const char *addr, int before)
+static int pin_wait(const struct dp_pin *p)
 {
 	long deadline = dp_now_ms() + PIN_WAIT_MS;
+	struct dp_sight s;
 	int refs;
 
 	do {
-		refs = dp_page_refs(addr);
-		if (refs < 0 || refs > before)
+		refs = dp_pfn_refs(p->pfn);
+		if (refs < 0 || refs > p->idle)
 			return refs < 0 ? refs : 0;
+		if (p->child.pid && !dp_child_look(&p->child, &s) && s.state == DP_DONE)
+			return -EIO;	/* refused: the caller asks for the reason */
 		poll(NULL, 0, 1);
 	} while (dp_now_ms() < deadline);
 	return -ETIMEDOUT;
 }
 
+/* The request was taken and the pin is not there: the I/O's own error says more. */
+static int pin_undo(struct dp_pin *p, int err)
+{
+	int result = dp_unpin(p, NULL);
+
+	return result < 0 ? result : err;
+}
+
 int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *addr, size_t len)
 {
 	struct dp_pin pin = { .kind = kind, .dev = dev, .addr = addr, .len = len };
-	int before, err;
+	int err;
 
 	*p = (struct dp_pin){ 0 };
 	if (kind == DP_PIN_NONE)
 		return 0;
-	before = dp_page_refs(addr);
-	if (before < 0)
-		return before;
+	pin.idle = dp_page_refs(addr, &pin.pfn);
+	if (pin.idle < 0)
+		return pin.idle;
 	if (holders[kind].on_dev) {
 		err = dp_dev_suspend(dev);
 		if (err)
 			return err;
 	}
 	err = holders[kind].hold(&pin);
-	if (!err) {
-		err = pin_wait(addr, before);
-		if (!err) {
-			*p = pin;
-			return 0;
-		}
-		dp_unpin(&pin, NULL);
+	if (err) {
+		if (holders[kind].on_dev)
+			dp_dev_resume(dev);
+		return err;
 	}
-	if (holders[kind].on_dev)
-		dp_dev_resume(dev);
-	return err;
+	*p = pin;
+	err = pin_wait(p);
+	return err ? pin_undo(p, err) : 0;
 }
 
 /* What a read pin put on the device. */

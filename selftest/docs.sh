@@ -24,17 +24,16 @@ words() {
 
 # --- keys of data files -------------------------------------------------------
 
-# "KIND KEY FLAGS" of each table, with the words that the man page has for flags.
+# "KIND KEY FLAGS" of each line of the table, with the words that the man page has for flags.
 code_keys() {
 	awk '
-	/^static const struct key [a-z]+_keys\[\] = \{/ { kind = $5; sub(/_keys.*/, "", kind) }
-	/^}/ { kind = "" }
-	kind && match($0, /"[a-z]+"/) {
+	/MUST|MAY/ && match($0, /^\t\{ CONF_[A-Z]+,\t+"[a-z]+"/) {
+		split(substr($0, RSTART, RLENGTH), part, /CONF_|,|"/)
 		how = "?"
 		if (/MUST,/) how = "required"
 		if (/MAY,/) how = "optional"
 		if (/MUST \| MANY,/) how = "repeatable"
-		print kind, substr($0, RSTART + 1, RLENGTH - 2), how
+		print tolower(part[2]), part[4], how
 	}' vm/conf.c
 }
 

@@ -128,6 +128,23 @@ from_top() {
 	installed "top: install" "$tmp/two"
 }
 
+# A failed ASSERT must not leave pins and children behind.
+teardown() {
+	cat > "$tmp/t.c" <<-EOF
+		#include <stdio.h>
+		#include "kselftest_harness.h"
+		FIXTURE(t) { int held; };
+		FIXTURE_SETUP(t) { self->held = 1; }
+		FIXTURE_TEARDOWN(t) { fprintf(stderr, "released %d\\n", self->held); }
+		TEST_F(t, fails) { ASSERT_EQ(1, 2); }
+		TEST_HARNESS_MAIN
+	EOF
+	${CC:-gcc} -O2 -w -D_GNU_SOURCE -isystem "$tmp/checkout" -isystem "$suite" \
+		-o "$tmp/t" "$tmp/t.c" 2> "$tmp/log" || cat "$tmp/log"
+	"$tmp/t" > "$tmp/log" 2>&1 || :	# it fails on purpose
+	result "a failed ASSERT runs the teardown" 1 "$(grep -c '^released 1$' "$tmp/log")"
+}
+
 # Alone it has no lib.mk to build with, and says what to do.
 alone() {
 	status=0
@@ -145,6 +162,7 @@ cp -r "$tmp/alone" "$suite/daxpin"
 in_tree
 out_of_tree
 in_checkout
+teardown
 from_top
 alone
 plan

@@ -96,6 +96,18 @@ says "a cell without a verdict" "lost k/ext4/scenario_6: no verdict"
 says "the summary" \
 	"1 pass, 1 fail, 0 skip, 1 known, 0 fixed, 1 lost (6 rows), 7.5 s in guests"
 
+run +pass +pass
+status "controls alone" 0 "$tmp/run"
+result "controls alone are one line" "controls: 2 of 2 tripped" "$(cat "$tmp/out")"
+
+run pass
+sed "s/^release.*/release 6.1.0-56-amd64/" "$here/golden/pass/cell" > "$tmp/run/k/ext4/scenario_1/cell"
+status "a kernel" 0 "$tmp/run"
+says "a kernel and its release" "k: 6.1.0-56-amd64"
+echo "version 6.1.192" >> "$tmp/run/k/ext4/scenario_1/cell"
+status "a kernel with a version" 0 "$tmp/run"
+says "a kernel, its version and its release" "k: 6.1.192 (6.1.0-56-amd64)"
+
 run pass known
 cell "$tmp/run" "k/xfs/scenario_1" fixed ""
 status "two file systems" 1 "$tmp/run"

@@ -549,7 +549,7 @@ static void test_child_orphan(void)
 static int arm(void *arg)
 {
 	(void)arg;
-	return dp_fault_arm();
+	return dp_fault_arm(DP_COLLIDES);
 }
 
 static void test_fault(void)
@@ -558,7 +558,7 @@ static void test_fault(void)
 	struct dp_child c;
 
 	start(&c, arm, NULL);
-	equal(0, dp_child_wait(&c, SOON_MS), "fault: none is asked for");
+	equal(-ENODATA, dp_child_wait(&c, SOON_MS), "fault: none is asked for");
 	if (!access("/dev/daxpin", F_OK)) {
 		skip("fault: without the module", "there is a /dev/daxpin");
 		return;
@@ -566,7 +566,7 @@ static void test_fault(void)
 	setenv("DAXPIN_FAULT", "ext4_break_layouts", 1);
 	start(&c, arm, NULL);
 	equal(-ENOENT, dp_child_wait(&c, SOON_MS), "fault: without the module it is the result");
-	equal(-ENOENT, dp_fault_arm(), "fault: the same without a child");
+	equal(-ENOENT, dp_fault_arm(DP_COLLIDES), "fault: the same without a child");
 	unsetenv("DAXPIN_FAULT");
 	nothing_left(&was, "fault: nothing is left");
 }
@@ -908,7 +908,7 @@ static void test_pin_refused(char *page, size_t len)
 	struct held was = held_now();
 	struct dp_pin p;
 
-	equal(-ENOENT, dp_page_refs(page), "pin: references without the module");
+	equal(-ENOENT, dp_page_refs(page, NULL), "pin: references without the module");
 	for (int kind = DP_PIN_DIO_READ; kind <= DP_PIN_URING_FIXED; kind++) {
 		memset(&p, 0, sizeof(p));
 		equal(-ENOENT, dp_pin(&p, kind, &d, page, len), text("pin: %d is refused", kind));

@@ -8,10 +8,11 @@ cells := $(shell cat $(RUN)/cells)
 
 all: $(cells:%=$(RUN)/%/verdict)
 
-# The judge's exit status is its verdict, which the file says too: 2 alone means that there is none.
+# The judge's exit status is its verdict, which the file says too; any other is none.
 $(RUN)/%/verdict:
-	@out/guest -s $(SCALE) $(@D)
-	@out/judge -K configs/known $(@D) >$@.tmp 2>$(@D)/judge.log || [ $$? -ne 2 ]
+	@$(RUN)/bin/guest -s $(SCALE) $(@D)
+	@$(RUN)/bin/judge -K $(RUN)/known $(@D) >$@.tmp 2>$(@D)/judge.log || \
+		case $$? in 1|4|5|6|7) ;; *) false ;; esac
 	@mv $@.tmp $@
 	@printf '%-6s %s\n' "$$(sed -n 's/^verdict //p' $@)" "$*"
 

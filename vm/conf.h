@@ -86,6 +86,9 @@ struct conf_tree {
 int conf_tree_read(const char *top, struct conf_tree *t);
 void conf_tree_free(struct conf_tree *t);
 
+/* Add the known issues of one folder, which need not exist; 0, or -1 as above. */
+int conf_known_read(const char *dir, struct conf_set *set);
+
 /* The member called @name, or NULL. */
 struct conf *conf_find(const struct conf_set *s, const char *name);
 

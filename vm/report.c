@@ -22,18 +22,32 @@
 /* In the order of the summary line. */
 enum verdict { PASS, FAIL, SKIP, KNOWN, FIXED, LOST, VERDICTS };
 
-static const char * const words[] = {
-	[PASS] = "pass", [FAIL] = "fail", [SKIP] = "skip", [KNOWN] = "known", [FIXED] = "fixed",
-	[LOST] = "lost",
+/* In KTAP a known issue is no news, a record that no longer holds is. */
+static const struct {
+	const char	*word;
+	const char	*result;
+	const char	*directive;	/* NULL: the reason is a line of its own */
+} verdicts[] = {
+	[PASS]	= { "pass",	"ok",		NULL },
+	[FAIL]	= { "fail",	"not ok",	NULL },
+	[SKIP]	= { "skip",	"ok",		"SKIP" },
+	[KNOWN]	= { "known",	"ok",		"known" },
+	[FIXED]	= { "fixed",	"not ok",	"fixed" },
+	[LOST]	= { "lost",	"not ok",	"lost" },
+};
+
+struct list {
+	char	**v;
+	size_t	  n;
 };
 
 struct cell {
 	char		*path;			/* KERNEL/FS/SCENARIO */
 	char		*kernel, *fs, *scenario;
 	char		*reason;
-	char		*failed[SHOWN_ROWS];
-	size_t		 nfailed;
-	long		 rows, row_lines, total_ms;
+	struct list	 failed;		/* rows */
+	size_t		 rows;
+	long		 ms;
 	enum verdict	 verdict;
 	bool		 control;
 };
@@ -52,185 +66,154 @@ static void *need(void *p)
 	exit(2);
 }
 
-static char *path_in(const struct run *r, const struct cell *c, const char *file)
+static void add(struct list *l, char *s)
+{
+	l->v = need(reallocarray(l->v, l->n + 1, sizeof(*l->v)));
+	l->v[l->n++] = s;
+}
+
+static void add_once(struct list *l, char *s)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->v[i], s))
+			return;
+	add(l, s);
+}
+
+static char *path_in(const struct run *r, const char *folder, const char *file)
 {
 	char *path;
 
-	if (asprintf(&path, "%s/%s%s%s", r->dir, c ? c->path : "", c ? "/" : "", file) < 0)
-		exit(2);
+	if (asprintf(&path, "%s/%s/%s", r->dir, folder, file) < 0)
+		need(NULL);
 	return path;
 }
 
+/* The lines of a file; false when it does not end in a whole one. */
+static bool read_lines(const char *path, struct list *l)
+{
+	FILE *f = fopen(path, "re");
+	bool whole = false;
+	size_t size = 0;
+	ssize_t len;
+
+	for (char *line = NULL; f && (len = getline(&line, &size, f)) > 0; line = NULL, size = 0) {
+		whole = line[len - 1] == '\n' && strlen(line) == (size_t)len;
+		if (!whole)
+			break;
+		line[len - 1] = '\0';
+		add(l, line);
+	}
+	if (f)
+		fclose(f);
+	return whole;
+}
+
 /* What follows @key and a blank in @line, or NULL. */
-static const char *value_of(const char *line, const char *key)
+static char *value_of(char *line, const char *key)
 {
 	size_t len = strlen(key);
 
 	return !strncmp(line, key, len) && line[len] == ' ' ? line + len + 1 : NULL;
 }
 
-/*
- * Call @take with each line of a file.  False when there is none, or when it
- * does not end in a whole line.
- */
-static bool each_line(const char *path, void (*take)(void *arg, char *line), void *arg)
+/* The value of @key in the first of @l that has it, or NULL. */
+static char *get(const struct list *l, const char *key)
 {
-	FILE *f = fopen(path, "re");
-	bool whole = false;
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
+	char *value = NULL;
 
-	if (!f)
-		return false;
-	while ((len = getline(&line, &size, f)) > 0) {
-		whole = line[len - 1] == '\n' && strlen(line) == (size_t)len;
-		if (!whole)
-			break;
-		line[len - 1] = '\0';
-		take(arg, line);
-	}
-	free(line);
-	fclose(f);
-	return whole;
+	for (size_t i = 0; i < l->n && !value; i++)
+		value = value_of(l->v[i], key);
+	return value;
 }
 
-static void take_verdict_word(struct cell *c, const char *word)
+/* What was planned, or NULL when it cannot be read. */
+static struct conf *read_plan(const struct run *r, const struct cell *c)
 {
-	for (int v = 0; v < VERDICTS; v++)
-		if (!strcmp(words[v], word))
-			c->verdict = v;
-}
+	char *path = path_in(r, c->path, "cell");
 
-static void take_row(struct cell *c, const char *row)
-{
-	const char *failed = value_of(row, "failed");
-
-	c->row_lines++;
-	if (failed && c->nfailed++ < SHOWN_ROWS)
-		c->failed[c->nfailed - 1] = need(strdup(failed));
-}
-
-static void take_verdict(void *arg, char *line)
-{
-	struct cell *c = arg;
-
-	if (value_of(line, "verdict"))
-		take_verdict_word(c, value_of(line, "verdict"));
-	else if (value_of(line, "reason") && !c->reason)
-		c->reason = need(strdup(value_of(line, "reason")));
-	else if (value_of(line, "rows"))
-		c->rows = atol(value_of(line, "rows"));
-	else if (value_of(line, "row"))
-		take_row(c, value_of(line, "row"));
-	else if (!strcmp(line, "control yes"))
-		c->control = true;
-}
-
-static void take_guest(void *arg, char *line)
-{
-	struct cell *c = arg;
-
-	if (value_of(line, "total_ms"))
-		c->total_ms = atol(value_of(line, "total_ms"));
-}
-
-static void lose(struct cell *c, const char *why)
-{
-	c->verdict = LOST;
-	free(c->reason);
-	c->reason = need(strdup(why));
-}
-
-/* A control that was never judged is still a control. */
-static void look_for_control(const struct run *r, struct cell *c)
-{
-	char *path = path_in(r, c, "cell");
-	struct conf *cell = access(path, R_OK) ? NULL : conf_read(path, CONF_CELL);
-
-	c->control |= cell && conf_get(cell, "verdict");
-	conf_free(cell);
-	free(path);
+	return access(path, R_OK) ? NULL : conf_read(path, CONF_CELL);
 }
 
 /* A verdict that was cut off lacks its reason, or some of its rows. */
 static void read_cell(const struct run *r, struct cell *c)
 {
-	char *path = path_in(r, c, "verdict"), *guest = path_in(r, c, "guest");
-	bool there = !access(path, F_OK), whole;
+	char *path = path_in(r, c->path, "verdict"), *word, *rows, *ms, *row;
+	struct list lines = {}, guest = {};
+	bool whole = read_lines(path, &lines);
+	struct conf *plan;
 
-	c->verdict = VERDICTS;
-	c->rows = -1;
-	whole = each_line(path, take_verdict, c);
-	if (!there)
-		lose(c, "no verdict");
-	else if (!whole || c->verdict == VERDICTS || !c->reason || c->rows != c->row_lines)
-		lose(c, "verdict is not whole");
-	if (c->verdict == LOST)
-		look_for_control(r, c);
-	each_line(guest, take_guest, c);
-	free(guest);
-	free(path);
+	word = get(&lines, "verdict");
+	rows = get(&lines, "rows");
+	c->reason = get(&lines, "reason");
+	c->control = get(&lines, "control");
+	for (size_t i = 0; i < lines.n; i++) {
+		row = value_of(lines.v[i], "row");
+		c->rows += !!row;
+		if (row && value_of(row, "failed"))
+			add(&c->failed, value_of(row, "failed"));
+	}
+	for (c->verdict = 0; c->verdict < VERDICTS && word; c->verdict++)
+		if (!strcmp(verdicts[c->verdict].word, word))
+			break;
+	if (!whole || !word || c->verdict == VERDICTS || !c->reason || !rows ||
+	    strtoul(rows, NULL, 10) != c->rows) {
+		c->verdict = LOST;
+		c->reason = access(path, F_OK) ? "no verdict" : "verdict is not whole";
+		/* A control that was never judged is still a control. */
+		plan = read_plan(r, c);
+		c->control |= plan && conf_get(plan, "verdict");
+	}
+	read_lines(path_in(r, c->path, "guest"), &guest);
+	ms = get(&guest, "total_ms");
+	c->ms = ms ? atol(ms) : 0;
 }
 
 /* Cut "KERNEL/FS/SCENARIO" into its three names. */
-static bool split_path(struct cell *c, const char *path)
+static bool split_path(struct cell *c, char *path)
 {
-	char *fs, *scenario;
+	char *rest = need(strdup(path));
 
-	c->path = need(strdup(path));
-	c->kernel = need(strdup(path));
-	fs = strchr(c->kernel, '/');
-	scenario = fs ? strchr(fs + 1, '/') : NULL;
-	if (!scenario || fs == c->kernel || scenario == fs + 1 || !scenario[1] ||
-	    strchr(scenario + 1, '/'))
-		return false;
-	*fs = '\0';
-	*scenario = '\0';
-	c->fs = fs + 1;
-	c->scenario = scenario + 1;
-	return strcmp(c->kernel, "..") && strcmp(c->fs, "..") && strcmp(c->scenario, "..");
+	c->path = path;
+	c->kernel = strsep(&rest, "/");
+	c->fs = strsep(&rest, "/");
+	c->scenario = rest;
+	return c->scenario && *c->kernel && *c->fs && *c->scenario && !strchr(c->scenario, '/') &&
+	       strcmp(c->kernel, "..") && strcmp(c->fs, "..") && strcmp(c->scenario, "..");
 }
 
-static void take_cell(void *arg, char *line)
+static void bad_cell(const struct run *r, size_t i, const char *what, const char *path)
 {
-	struct run *r = arg;
-
-	for (size_t i = 0; i < r->n; i++)
-		if (!strcmp(r->cells[i].path, line)) {
-			fprintf(stderr, "%s/cells:%zu: '%s' again, expected it once\n", r->dir,
-				r->n + 1, line);
-			exit(2);
-		}
-	r->cells = need(reallocarray(r->cells, r->n + 1, sizeof(*r->cells)));
-	r->cells[r->n] = (struct cell){};
-	if (split_path(&r->cells[r->n++], line))
-		return;
-	fprintf(stderr, "%s/cells:%zu: bad cell '%s', expected KERNEL/FS/SCENARIO\n", r->dir, r->n,
-		line);
+	fprintf(stderr, "%s/cells:%zu: %s '%s', expected KERNEL/FS/SCENARIO, once\n", r->dir,
+		i + 1, what, path);
 	exit(2);
 }
 
 static void read_run(struct run *r)
 {
-	char *path = path_in(r, NULL, "cells");
-	bool whole = each_line(path, take_cell, r);
+	char *path = path_in(r, ".", "cells");
+	struct list lines = {};
+	bool whole = read_lines(path, &lines);
 
 	if (access(path, R_OK)) {
 		fprintf(stderr, "%s: %s\n", path, strerror(errno));
 		exit(2);
 	}
-	free(path);
 	/* An empty list is a run of nothing; half a line is a list cut off. */
-	if (r->n && !whole) {
-		fprintf(stderr, "%s/cells:%zu: line without an end, expected a whole file\n",
-			r->dir, r->n + 1);
-		exit(2);
+	if (lines.n && !whole)
+		bad_cell(r, lines.n, "half a cell after", lines.v[lines.n - 1]);
+	r->cells = need(calloc(lines.n + 1, sizeof(*r->cells)));
+	for (; r->n < lines.n; r->n++) {
+		for (size_t i = 0; i < r->n; i++)
+			if (!strcmp(lines.v[i], lines.v[r->n]))
+				bad_cell(r, r->n, "again", lines.v[i]);
+		if (!split_path(&r->cells[r->n], lines.v[r->n]))
+			bad_cell(r, r->n, "bad cell", lines.v[r->n]);
+		read_cell(r, &r->cells[r->n]);
 	}
-	for (size_t i = 0; i < r->n; i++)
-		read_cell(r, &r->cells[i]);
 }
 
+/* How many cells; VERDICTS stands for all of them. */
 static size_t count(const struct run *r, bool control, enum verdict v)
 {
 	size_t n = 0;
@@ -243,37 +226,38 @@ static size_t count(const struct run *r, bool control, enum verdict v)
 
 static int exit_status(const struct run *r)
 {
-	size_t judged = count(r, false, PASS) + count(r, false, KNOWN);
-	size_t unexpected = count(r, false, FAIL) + count(r, false, FIXED);
-
 	if (count(r, true, PASS) != count(r, true, VERDICTS))
 		return 3;
-	if (unexpected)
+	if (count(r, false, FAIL) + count(r, false, FIXED))
 		return 1;
 	/* A run of controls alone has shown what it was asked to show. */
 	if (!count(r, false, VERDICTS))
 		return r->n ? 0 : 3;
-	return !judged || count(r, false, LOST) ? 3 : 0;
+	if (!count(r, false, PASS) && !count(r, false, KNOWN))
+		return 3;
+	return count(r, false, LOST) ? 3 : 0;
 }
 
 /* Text */
 
-/* The first cell of the table at or after @i that is not @seen before. */
-static bool is_first(const struct run *r, size_t i, const char *kernel, size_t field)
+/* "stock: 6.1.192 (6.1.0-56-amd64)", as far as a cell of it can say. */
+static void print_kernel(const struct run *r, const char *kernel)
 {
-	const struct cell *c = &r->cells[i];
-	const char *name = *(char **)((char *)c + field);
+	const char *version, *release;
+	struct conf *plan = NULL;
 
-	if (c->control || (kernel && strcmp(c->kernel, kernel)))
-		return false;
-	for (size_t k = 0; k < i; k++) {
-		const struct cell *p = &r->cells[k];
-
-		if (!p->control && (!kernel || !strcmp(p->kernel, kernel)) &&
-		    !strcmp(*(char **)((char *)p + field), name))
-			return false;
+	for (size_t i = 0; i < r->n && !plan; i++)
+		if (!strcmp(r->cells[i].kernel, kernel))
+			plan = read_plan(r, &r->cells[i]);
+	printf("\n%s", kernel);
+	if (plan) {
+		release = conf_get(plan, "release");
+		version = conf_get(plan, "version") ?: release;
+		printf(": %s", version);
+		if (strcmp(version, release))
+			printf(" (%s)", release);
 	}
-	return true;
+	putchar('\n');
 }
 
 static const char *word_at(const struct run *r, const char *kernel, const char *fs,
@@ -284,71 +268,69 @@ static const char *word_at(const struct run *r, const char *kernel, const char *
 
 		if (!strcmp(c->kernel, kernel) && !strcmp(c->fs, fs) &&
 		    !strcmp(c->scenario, scenario))
-			return words[c->verdict];
+			return verdicts[c->verdict].word;
 	}
 	return "-";
 }
 
-static int width(const struct run *r, size_t field)
+static int width(const struct list *l)
 {
 	size_t max = strlen("known");
 
-	for (size_t i = 0; i < r->n; i++) {
-		size_t len = strlen(*(char **)((char *)&r->cells[i] + field));
-
-		max = len > max ? len : max;
-	}
+	for (size_t i = 0; i < l->n; i++)
+		max = strlen(l->v[i]) > max ? strlen(l->v[i]) : max;
 	return max;
 }
 
-static void print_table_row(const struct run *r, const char *kernel, const char *scenario)
-{
-	int fs_width = width(r, offsetof(struct cell, fs));
-
-	printf("  %-*s", width(r, offsetof(struct cell, scenario)), scenario);
-	for (size_t i = 0; i < r->n; i++) {
-		const char *fs = r->cells[i].fs;
-
-		if (!is_first(r, i, kernel, offsetof(struct cell, fs)))
-			continue;
-		printf("  %-*s", fs_width, *scenario ? word_at(r, kernel, fs, scenario) : fs);
-	}
-	putchar('\n');
-}
-
+/* One line a scenario, one column a file system. */
 static void print_table(const struct run *r, const char *kernel)
 {
-	printf("\n%s\n", kernel);
-	print_table_row(r, kernel, "");
-	for (size_t i = 0; i < r->n; i++)
-		if (is_first(r, i, kernel, offsetof(struct cell, scenario)))
-			print_table_row(r, kernel, r->cells[i].scenario);
+	struct list fs = {}, scenarios = {};
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct cell *c = &r->cells[i];
+
+		if (c->control || strcmp(c->kernel, kernel))
+			continue;
+		add_once(&fs, c->fs);
+		add_once(&scenarios, c->scenario);
+	}
+	print_kernel(r, kernel);
+	printf("  %-*s", width(&scenarios), "");
+	for (size_t f = 0; f < fs.n; f++)
+		printf("  %-*s", width(&fs), fs.v[f]);
+	putchar('\n');
+	for (size_t s = 0; s < scenarios.n; s++) {
+		printf("  %-*s", width(&scenarios), scenarios.v[s]);
+		for (size_t f = 0; f < fs.n; f++)
+			printf("  %-*s", width(&fs),
+			       word_at(r, kernel, fs.v[f], scenarios.v[s]));
+		putchar('\n');
+	}
 }
 
 static void print_detail(const struct run *r, const struct cell *c)
 {
-	size_t shown = c->nfailed < SHOWN_ROWS ? c->nfailed : SHOWN_ROWS;
-
-	printf("%s %s: %s\n", words[c->verdict], c->path, c->reason);
-	for (size_t i = 0; i < shown; i++)
-		printf("  %s\n", c->failed[i]);
-	if (c->nfailed > shown)
-		printf("  and %zu more\n", c->nfailed - shown);
+	printf("%s %s: %s\n", verdicts[c->verdict].word, c->path, c->reason);
+	for (size_t i = 0; i < c->failed.n && i < SHOWN_ROWS; i++)
+		printf("  %s\n", c->failed.v[i]);
+	if (c->failed.n > SHOWN_ROWS)
+		printf("  and %zu more\n", c->failed.n - SHOWN_ROWS);
 	printf("  %s/%s\n", r->dir, c->path);
 }
 
 static void print_summary(const struct run *r)
 {
-	long rows = 0, ms = 0;
+	size_t rows = 0;
+	long ms = 0;
 
 	for (int v = 0; v < VERDICTS; v++)
-		printf("%s%zu %s", v ? ", " : "", count(r, false, v), words[v]);
+		printf("%s%zu %s", v ? ", " : "\n", count(r, false, v), verdicts[v].word);
 	for (size_t i = 0; i < r->n; i++) {
-		ms += r->cells[i].total_ms;
-		if (!r->cells[i].control)
-			rows += r->cells[i].row_lines;
+		ms += r->cells[i].ms;
+		rows += r->cells[i].control ? 0 : r->cells[i].rows;
 	}
-	printf(" (%ld rows)", rows);
+	printf(" (%zu rows)", rows);
 	if (ms)
 		printf(", %ld.%ld s in guests", ms / 1000, ms % 1000 / 100);
 	putchar('\n');
@@ -356,12 +338,15 @@ static void print_summary(const struct run *r)
 
 static void print_text(const struct run *r)
 {
+	struct list kernels = {};
 	bool details = false;
 
 	printf("controls: %zu of %zu tripped\n", count(r, true, PASS), count(r, true, VERDICTS));
 	for (size_t i = 0; i < r->n; i++)
-		if (is_first(r, i, NULL, offsetof(struct cell, kernel)))
-			print_table(r, r->cells[i].kernel);
+		if (!r->cells[i].control)
+			add_once(&kernels, r->cells[i].kernel);
+	for (size_t i = 0; i < kernels.n; i++)
+		print_table(r, kernels.v[i]);
 	for (size_t i = 0; i < r->n; i++) {
 		if (r->cells[i].verdict == PASS)
 			continue;
@@ -370,36 +355,24 @@ static void print_text(const struct run *r)
 		details = true;
 		print_detail(r, &r->cells[i]);
 	}
-	putchar('\n');
-	print_summary(r);
+	/* Of controls alone, the first line has said all. */
+	if (kernels.n || !r->n)
+		print_summary(r);
 }
-
-/* KTAP: a known issue is no news, a record that no longer holds is */
-
-static const struct {
-	const char	*result;
-	const char	*directive;	/* NULL: the reason is a line of its own */
-} ktap[] = {
-	[PASS]	= { "ok",	NULL },
-	[FAIL]	= { "not ok",	NULL },
-	[SKIP]	= { "ok",	"SKIP" },
-	[KNOWN]	= { "ok",	"known" },
-	[FIXED]	= { "not ok",	"fixed" },
-	[LOST]	= { "not ok",	"lost" },
-};
 
 static void print_ktap(const struct run *r)
 {
 	printf("KTAP version 1\n1..%zu\n", r->n);
 	for (size_t i = 0; i < r->n; i++) {
 		const struct cell *c = &r->cells[i];
-		const char *directive = ktap[c->verdict].directive;
+		const char *directive = verdicts[c->verdict].directive;
 
 		if (!directive)
 			printf("# %s: %s\n", c->path, c->reason);
-		printf("%s %zu %s%s%s%s%s\n", ktap[c->verdict].result, i + 1, c->path,
-		       directive ? " # " : "", directive ?: "", directive ? " " : "",
-		       directive ? c->reason : "");
+		printf("%s %zu %s", verdicts[c->verdict].result, i + 1, c->path);
+		if (directive)
+			printf(" # %s %s", directive, c->reason);
+		putchar('\n');
 	}
 }
 
@@ -411,16 +384,10 @@ static const struct {
 	{ "ktap", print_ktap },
 };
 
-static int wrong_usage(void)
-{
-	fputs("usage: report [-f text|ktap] RUNDIR\n", stderr);
-	return 2;
-}
-
 int main(int argc, char **argv)
 {
-	/* All memory is reached from here, and lives as long as we do. */
-	static struct run run;
+	/* Memory lives as long as the process: one run, read once. */
+	struct run run = {};
 	const char *format = "text";
 	size_t f = 0;
 	int opt;
@@ -429,8 +396,10 @@ int main(int argc, char **argv)
 		format = optarg;
 	while (f < ARRAY_SIZE(formats) && strcmp(formats[f].name, format))
 		f++;
-	if (opt != -1 || optind != argc - 1 || f == ARRAY_SIZE(formats))
-		return wrong_usage();
+	if (opt != -1 || optind != argc - 1 || f == ARRAY_SIZE(formats)) {
+		fputs("usage: report [-f text|ktap] RUNDIR\n", stderr);
+		return 2;
+	}
 	run.dir = argv[optind];
 	read_run(&run);
 	formats[f].print(&run);

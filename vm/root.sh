@@ -79,7 +79,7 @@ done < "$top/configs/root"
 ln -s /proc/mounts "$root/etc/mtab"
 ln -sf busybox "$root/usr/bin/sh"
 for program in "$programs"/*; do
-	[ -f "$program" ] || continue
+	[ -x "$program" ] || continue	# the harness is there, too
 	for lib in $(libraries "$program"); do
 		install_file "$lib"
 	done

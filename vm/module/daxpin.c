@@ -46,6 +46,9 @@ static struct fault faults[] = {
 	{ .name = "xfs_break_dax_layouts",
 	  .gone = "xfs waits for pins before it gives blocks up",
 	  .stub = return_zero },
+	{ .name = "wake_up_var",
+	  .gone = "who drops the last pin wakes who waits for it",
+	  .stub = return_zero },
 };
 
 static DEFINE_MUTEX(fault_lock);	/* owner, and registration of the probes */
@@ -139,11 +142,50 @@ static long do_fault(struct file *file, unsigned int cmd, void __user *arg)
 	return err;
 }
 
+/*
+ * DAX pages of 6.x have no mapcount, and no reference for a mapping either.  The
+ * kernel's own function is not there for modules before 6.9.
+ */
+static int mapcount(struct folio *folio)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+	return folio_mapcount(folio);
+#else
+	int n = 0;
+	long i;
+
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		n += atomic_read(&folio_page(folio, i)->_mapcount) + 1;
+	return n;
+#endif
+}
+
+static void page_fill(struct daxpin_page *req, struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	req->pfn = page_to_pfn(page);
+	req->refs = folio_ref_count(folio) - mapcount(folio);
+	req->order = folio_order(folio);
+}
+
+/* The caller keeps the page in place: it is a file's block, or pinned. */
+static long do_pfn(void __user *arg)
+{
+	struct daxpin_page req;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	if (!pfn_valid(req.pfn))
+		return -ENXIO;
+	page_fill(&req, pfn_to_page(req.pfn));
+	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
+}
+
 static long do_page(void __user *arg)
 {
 	struct daxpin_page req;
 	struct page *page;
-	struct folio *folio;
 	int n;
 
 	if (copy_from_user(&req, arg, sizeof(req)))
@@ -151,10 +193,8 @@ static long do_page(void __user *arg)
 	n = get_user_pages_fast(req.addr, 1, 0, &page);
 	if (n != 1)
 		return n < 0 ? n : -EFAULT;
-	folio = page_folio(page);
-	req.pfn = page_to_pfn(page);
-	req.refs = folio_ref_count(folio) - 1;
-	req.order = folio_order(folio);
+	page_fill(&req, page);
+	req.refs--;
 	put_page(page);
 	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
 }
@@ -180,6 +220,8 @@ static long daxpin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case DAXPIN_PAGE:
 		return do_page((void __user *)arg);
+	case DAXPIN_PFN:
+		return do_pfn((void __user *)arg);
 	case DAXPIN_FAULT_ARM:
 	case DAXPIN_FAULT_HITS:
 		return do_fault(file, cmd, (void __user *)arg);
