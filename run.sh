@@ -7,8 +7,9 @@
 #        ./run.sh report [RUN]		print the table of a run (default: the last)
 #        ./run.sh doctor		what this machine can do
 #
-#   -k KERNEL    stock (default), deb:PACKAGE[=VERSION], or IMAGE[:MODULES[:BUILD]];
-#                may be given more than once
+#   -k KERNEL    stock (default), deb:PACKAGE[=VERSION], IMAGE[:MODULES[:BUILD]], or
+#                built from source: src:VERSION[+BIT]... or TREE[+BIT]..., where
+#                BIT is a file of configs/kernel; may be given more than once
 #   -s SUITE     cells of configs/suites/SUITE (default: smoke, without -t)
 #   -t SCENARIO  only this one (tests/SCENARIO.scn); may be repeated, as -f and -r
 #   -f FS        only on this file system (configs/fs/FS)
@@ -81,9 +82,15 @@ option() {
 	esac
 }
 
-# A kernel's name in paths: stock, or its release.
+# A kernel's name in paths: stock, what it was built from, or its release.
 kernel_name() {
-	if [ "$1" = stock ]; then echo stock; else cat "$2/release"; fi
+	if [ "$1" = stock ]; then
+		echo stock
+	elif [ -f "$2/build.log" ]; then
+		sed 's/-[0-9a-f]*$//' "$2/name"
+	else
+		cat "$2/release"
+	fi
 }
 
 # Fetch what is missing; sets names to NAME=FOLDER of every kernel.

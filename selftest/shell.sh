@@ -173,7 +173,7 @@ kernel_names() {
 	refuses "bad name" kernel.sh 'deb:linux-image-$(id)'
 	refuses "debug information" kernel.sh deb:linux-image-amd64-dbg
 	refuses "no such file" kernel.sh "$dir/none"
-	refuses "not a file" kernel.sh "$dir"
+	refuses "no such file" kernel.sh stock+kasan
 	refuses "too many colons" kernel.sh a:b:c:d
 }
 
@@ -226,6 +226,20 @@ kernel_changed() {
 	check "another image gets another folder" [ "$(cat "$dir/out")" != "$folder" ]
 }
 
+built_names() {
+	refuses "0 arguments" kernel-build.sh
+	refuses "not a version" kernel-build.sh src:6
+	refuses "bad name" kernel-build.sh 'src:6.12;id'
+	refuses "no such config bit, expected base or " kernel-build.sh src:6.12+nosuch
+	refuses "bad name of a config bit" kernel-build.sh src:6.12+../base
+	refuses "an empty config bit" kernel-build.sh src:6.12+
+	refuses "no such folder" kernel-build.sh "$dir/none+kasan"
+	refuses "is a file, expected a kernel tree" kernel.sh "$dir/good+kasan"
+	run "$vm/kernel.sh" "$dir"
+	check "kernel.sh takes a folder for a tree" \
+		says err "kernel-build.sh: $dir: no Makefile, expected a kernel tree"
+}
+
 sources() {
 	refuses "2 arguments" linux-source.sh a b
 	refuses "not a source package" linux-source.sh bash
@@ -241,6 +255,85 @@ sources() {
 		"$DAXPIN_CACHE/linux-source-$id" linux-source.sh
 	answers "and can be named" \
 		"$DAXPIN_CACHE/linux-source-$id" linux-source.sh linux-source-6.12=1
+}
+
+# --- a kernel tree ------------------------------------------------------------
+
+# A tree whose makefile builds nothing; what it says and does is in files of it.
+tree() {
+	fake=$dir/fake+tree
+	mkdir -p "$fake/scripts/kconfig" "$fake/arch/x86" "$fake/fs"
+	: >"$fake/arch/x86/Kconfig"
+	echo 'config FS_DAX' >"$fake/Kconfig"
+	echo 'shift 3; cat "$@" >"$KCONFIG_CONFIG"' >"$fake/scripts/kconfig/merge_config.sh"
+	: >"$fake/lost" && : >"$fake/fails" && : >"$fake/fs/dax.c"
+	cat >"$fake/Makefile" <<-'EOF'
+		.RECIPEPREFIX := >
+		parts := arch/x86/boot arch/x86/include include/config scripts tools/objtool
+		files := Makefile Module.symvers System.map arch/x86/boot/bzImage tools/objtool/objtool
+		tinyconfig:
+		>ln -sfn $(CURDIR) $(O)/source
+		>echo CONFIG_TINY=y >$(O)/.config
+		olddefconfig:
+		>sed -i -f lost $(O)/.config
+		bzImage:
+		>cd $(O) && mkdir -p $(parts) && touch $(files)
+		>echo 6.12.1-fake >$(O)/include/config/kernel.release
+		>sh ./fails >&2
+		modules: bzImage
+		kernelversion:
+		>@echo 6.12.1
+	EOF
+}
+
+tree_state() {
+	find "$fake" -printf '%p %s %T@\n' | sort
+}
+
+# Nothing half-built: no entry, neither whole nor unfinished.
+no_kernel() {
+	[ -z "$(find "$dir/cache/kernels" -name 'fake-tree*')" ]
+}
+
+tree_refused() {
+	: >"$fake/.config"
+	refuses "has .config of a build in place" kernel-build.sh "$fake"
+	rm "$fake/.config"
+	program df 'echo; echo disk 9 4 5 0 /'
+	refuses "disk full, 5 MB left" kernel-build.sh "$fake"
+	rm "$dir/bin/df"
+	echo '/CONFIG_KASAN=y/d; /CONFIG_FS_DAX=y/d' >"$fake/lost"
+	refuses "kasan: CONFIG_KASAN=y: this version has no such option" \
+		kernel-build.sh "$fake+kasan"
+	check "and says what is missing of another" \
+		says err "dax: CONFIG_FS_DAX=y: something that it depends on is off"
+	: >"$fake/lost"
+	echo 'echo fs/dax.c:7:1: error: no such thing; false' >"$fake/fails"
+	refuses "fs/dax.c:7:1: error: no such thing" kernel-build.sh "$fake"
+	log=$(sed -n 's/.*all that was said is in //p' "$dir/err")
+	check "and keeps the log" grep -qF "no such thing" "$log"
+	echo "echo >>$fake/fs/dax.c" >"$fake/fails"
+	refuses "changed while it was built" kernel-build.sh "$fake"
+	check "what fails leaves no kernel" no_kernel
+}
+
+tree_built() {
+	echo "echo built >>$dir/tree.calls" >"$fake/fails"
+	before=$(tree_state)
+	run "$vm/kernel-build.sh" "$fake"
+	check "kernel-build.sh makes a folder for a tree" [ "$status" -eq 0 ]
+	folder=$(cat "$dir/out")
+	check "with its release" [ "$(cat "$folder/release")" = 6.12.1-fake ]
+	check "with its version" [ "$(cat "$folder/version")" = 6.12.1 ]
+	check "with what modules are built with" [ -f "$folder/build/Module.symvers" ]
+	check "and leaves the tree as it was" [ "$(tree_state)" = "$before" ]
+	answers "and finds it again" "$folder" kernel-build.sh "$fake"
+	answers "with the bits in any order" "$folder" kernel-build.sh "$fake+dm+base"
+	check "without a build" calls 1 tree
+	echo >>"$fake/fs/dax.c"
+	run "$vm/kernel-build.sh" "$fake"
+	check "another content gets another folder" [ "$(cat "$dir/out")" != "$folder" ]
+	check "and a build" calls 2 tree
 }
 
 # --- packages and accelerator -------------------------------------------------
@@ -300,9 +393,15 @@ kernel_files
 kernel_modules
 kernel_folder
 kernel_changed
+built_names
 sources
 accel_override
 accel_probe
-packages				# last: it changes PATH
+packages				# from here on PATH has the stand-ins
+program dpkg-query 'for p; do echo "installed $p"; done'
+for tool in flex bison bc; do program $tool; done
+tree
+tree_refused
+tree_built
 echo "1..$count"
 [ "$failed" -eq 0 ]

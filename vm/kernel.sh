@@ -6,7 +6,8 @@
 # Print the path of a folder that has the kernel NAME, ready for a guest:
 #
 #	bzImage config System.map	the kernel, and what it was built with
-#	modules/lib/modules/RELEASE/	its modules, with modules.dep
+#	modules/lib/modules/RELEASE/	its modules, with modules.dep; not there when
+#					all is built in
 #	build				to build a module: make -C FOLDER/build M=...
 #	release version name		one line each: 6.1.0-56-amd64, 6.1.192, the
 #					folder's name
@@ -19,6 +20,8 @@
 #				lib/modules/RELEASE, or that folder itself); the
 #				tree they were built in (default MODULES/build).
 #				System.map and what is not given may be missing.
+#	src:VERSION[+BIT]...	built from the distribution's source package, and
+#	TREE[+BIT]...		from a kernel tree: see vm/kernel-build.sh
 #
 # Packages are unpacked into the cache (DAXPIN_CACHE), never installed.  Without
 # a network, `stock` is the newest one that is in the cache.
@@ -141,7 +144,8 @@ looks_like() {
 }
 
 image_check() {
-	[ -e "$image" ] || die "$image: no such file, expected stock, deb:PACKAGE or a bzImage"
+	[ -e "$image" ] ||
+		die "$image: no such file, expected stock, deb:PACKAGE, src:VERSION, a tree or a bzImage"
 	[ -f "$image" ] || die "$image: not a file, expected a bzImage"
 	[ -r "$image" ] || die "$image: not readable, expected a bzImage"
 	[ "$(bytes 514 4)" = 48647253 ] || die "$image: $(looks_like), expected a bzImage"
@@ -256,6 +260,23 @@ image_kernel() {
 	echo "$entry"
 }
 
+# --- a kernel that is built ---------------------------------------------------
+
+# A folder is a tree; +BIT may follow, and a path may have plus signs of its own.
+is_tree() {
+	path=$1
+	while [ ! -e "$path" ] && [ "$path" != "${path%+*}" ]; do
+		path=${path%+*}
+	done
+	[ ! -f "$path" ] || [ "$path" = "$1" ] ||
+		die "$1: $path is a file, expected a kernel tree before +BIT"
+	[ -d "$path" ]
+}
+
+build_kernel() {
+	exec "$(dirname "$0")/kernel-build.sh" "$1"
+}
+
 # --- both ---------------------------------------------------------------------
 
 # depmod looks in lib/modules or in usr/lib/modules, as it was built.
@@ -284,6 +305,7 @@ case $1 in
 -h | --help) usage ;;
 stock) newest stock sh "$0" deb:linux-image-amd64 ;;
 deb:*) deb_kernel "${1#deb:}" ;;
-'' | -* | src:*) die "'$1': not a kernel, expected stock, deb:PACKAGE or IMAGE[:MODULES[:BUILD]]" ;;
-*) image_kernel "$1" ;;
+src:*) build_kernel "$1" ;;
+'' | -*) die "'$1': not a kernel, expected stock, deb:PACKAGE, src:VERSION, TREE or IMAGE[:MODULES[:BUILD]]" ;;
+*) if is_tree "$1"; then build_kernel "$1"; else image_kernel "$1"; fi ;;
 esac

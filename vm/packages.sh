@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: vm/packages.sh [-n] [run|check]
+# usage: vm/packages.sh [-n] [run|check|source]
 #
 # Install the packages of configs/packages that are missing: those that tests
-# run with (run, the default), or those that `make check` wants too (check).
+# run with (run, the default), with those that `make check` wants too (check), or
+# with those that build a kernel (source).
 # Without the right to install them, print the command that does, and exit 2;
 # with -n, only print what is missing.
 set -eu
@@ -15,7 +16,7 @@ set -eu
 list=$(dirname "$0")/../configs/packages
 
 wanted() {
-	awk -v check="$group" '$1 == "run" || $1 == check { print $2 }' "$list" | sort -u
+	awk -v group="$group" '$1 == "run" || $1 == group { print $2 }' "$list" | sort -u
 }
 
 # dpkg-query complains of those it does not know: they are missing, too.
@@ -52,8 +53,8 @@ dry=
 group=${1:-run}
 case $group in
 -h | --help) usage ;;
-run | check) ;;
-*) die "$group: unknown group, expected run or check" ;;
+run | check | source) ;;
+*) die "$group: unknown group, expected run, check or source" ;;
 esac
 command -v dpkg-query >/dev/null ||
 	die "no dpkg-query, expected a Debian system (elsewhere install what $list lists by hand)"
