@@ -98,15 +98,10 @@ unstable() {
 	[ -n "$uri" ] || die "no mirror of Debian in apt's sources, expected one"
 	[ -r "$keyring" ] || die "$keyring: not found, expected package debian-archive-keyring"
 	CACHE=$CACHE/unstable
-	mkdir -p "$CACHE/apt/state"
-	for folder in apt.conf.d preferences.d sources.list.d trusted.gpg.d; do
-		mkdir -p "$CACHE/apt/etc/$folder"
-	done
-	lock apt
-	unstable_sources "$uri" >"$CACHE/apt/sources.list"
-	unstable_config >"$CACHE/apt/apt.conf"
-	export APT_CONFIG="$CACHE/apt/apt.conf"
 	lists=$CACHE/apt/lists
+	mkdir -p "$CACHE/apt"
+	lock apt
+	unstable_folder "$uri"
 	lists_fresh "$lists" || apt_update || say "unstable's package lists cannot be fetched"
 	exec 9>&-
 	lists_any "$lists" || die "no package lists of unstable, expected a network"
@@ -116,6 +111,15 @@ mirror() {
 	# shellcheck disable=SC2016	# the dollars are apt's
 	apt_run apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
 		sed -n 's/^Debian //p' | sed q
+}
+
+unstable_folder() {
+	for folder in state etc/apt.conf.d etc/preferences.d etc/sources.list.d etc/trusted.gpg.d; do
+		mkdir -p "$CACHE/apt/$folder"
+	done
+	unstable_sources "$1" >"$CACHE/apt/sources.list"
+	unstable_config >"$CACHE/apt/apt.conf"
+	export APT_CONFIG="$CACHE/apt/apt.conf"
 }
 
 unstable_sources() {

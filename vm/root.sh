@@ -56,6 +56,7 @@ install_modules() {
 	mkdir -p "$dir"
 	if [ ! -d "$kernel/modules" ]; then
 		wanted_modules | sed 's,.*,kernel/&.ko,' > "$dir/modules.builtin"
+		touch "$dir/modules.order" "$dir/modules.builtin.modinfo"	# depmod looks for them
 		return
 	fi
 	for name in $(wanted_modules); do
