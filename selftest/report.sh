@@ -20,7 +20,7 @@ cell() {	# RUN CELL VERDICT CONTROL
 	[ "$3" != none ] || return 0
 	cat > "$1/$2/verdict" <<-END
 	verdict $3
-	reason the reason of $2
+	reason the reason of ${2#*/}
 	rows 2
 	ok 1
 	failed 1
@@ -48,6 +48,23 @@ run() {		# WORD...
 	done
 }
 
+# A run with the cells that are named; those of control_... are controls.
+cells() {	# CELL=VERDICT...
+	run
+	for word in "$@"; do
+		case $word in
+		*/control_*) cell "$tmp/run" "${word%=*}" "${word#*=}" "control yes" ;;
+		*) cell "$tmp/run" "${word%=*}" "${word#*=}" "" ;;
+		esac
+	done
+}
+
+# What the guest of a cell was told of its kernel.
+kernel() {	# CELL RELEASE VERSION
+	sed "s/^release.*/release $2/" "$here/golden/pass/cell" > "$tmp/run/$1/cell"
+	echo "version $3" >> "$tmp/run/$1/cell"
+}
+
 exits() {	# STATUS WORD...
 	want=$1
 	shift
@@ -66,6 +83,15 @@ says() {	# NAME LINE
 	found=no
 	grep -Fxq -- "$2" "$tmp/out" && found=yes
 	result "$1" yes "$found"
+}
+
+# The text that follows, with RUN for the folder of the run.
+prints() {	# NAME
+	same=yes
+	sed "s,RUN,$tmp/run," > "$tmp/text"
+	diff "$tmp/text" "$tmp/out" > "$tmp/diff" || same=no
+	sed 's/^/# /' "$tmp/diff"
+	result "$1" yes "$same"
 }
 
 exits 0 +pass pass
@@ -90,7 +116,8 @@ exits 3
 run +pass +fail pass fail known none
 status "text" 3 "$tmp/run"
 says "controls come first" "controls: 1 of 2 tripped"
-says "a failed cell and its reason" "fail k/ext4/scenario_4: the reason of k/ext4/scenario_4"
+result "of one kernel in one line" "" "$(sed -n 2p "$tmp/out")"
+says "a failed cell and its reason" "fail k/ext4/scenario_4: the reason of ext4/scenario_4"
 says "a failed row and its message" "  pin.two: expected 0, got 5"
 says "a cell without a verdict" "lost k/ext4/scenario_6: no verdict"
 says "the summary" \
@@ -111,9 +138,111 @@ says "a kernel, its version and its release" "k: 6.1.192 (6.1.0-56-amd64)"
 run pass known
 cell "$tmp/run" "k/xfs/scenario_1" fixed ""
 status "two file systems" 1 "$tmp/run"
-says "the head of the table" "              ext4   xfs  "
+says "the head of the table" "              ext4   xfs"
 says "a row of the table" "  scenario_1  pass   fixed"
-says "a cell that was not planned" "  scenario_2  known  -    "
+says "a cell that was not planned" "  scenario_2  known  -"
+
+cells 6.1.192/ext4/control_a=pass 6.1.192/ext4/pin=fail 6.1.192/xfs/pin=pass \
+	6.1.192/ext4/truncate=pass \
+	src-7.2/ext4/control_a=pass src-7.2/ext4/pin=fail src-7.2/xfs/pin=fixed
+kernel 6.1.192/ext4/pin 6.1.192 6.1.192
+kernel src-7.2/ext4/pin 7.2.13-daxpin 7.2.13
+status "two kernels" 1 "$tmp/run"
+prints "one table, equal reasons once" <<-END
+controls: 2 of 2 tripped
+
+                  6.1.192  src-7.2
+                           7.2.13
+  pin       ext4  fail     fail
+            xfs   pass     fixed
+  truncate  ext4  pass     -
+
+fail {6.1.192,src-7.2}/ext4/pin: the reason of ext4/pin
+  pin.two: expected 0, got 5
+  RUN/{6.1.192,src-7.2}/ext4/pin
+fixed src-7.2/xfs/pin: the reason of xfs/pin
+  pin.two: expected 0, got 5
+  RUN/src-7.2/xfs/pin
+
+2 pass, 2 fail, 0 skip, 0 known, 1 fixed, 0 lost (10 rows), 10.5 s in guests
+END
+sed -i "s/got 5/got 6/" "$tmp/run/src-7.2/ext4/pin/verdict"
+status "one reason, two messages" 1 "$tmp/run"
+says "the first message" "fail 6.1.192/ext4/pin: the reason of ext4/pin"
+says "the second message" "fail src-7.2/ext4/pin: the reason of ext4/pin"
+sed -i "s/got 6/got 5/; s/^reason.*/reason another/" "$tmp/run/src-7.2/ext4/pin/verdict"
+status "two reasons, one message" 1 "$tmp/run"
+says "the first reason" "fail 6.1.192/ext4/pin: the reason of ext4/pin"
+says "the second reason" "fail src-7.2/ext4/pin: another"
+
+cells a/ext4/control_a=pass a/ext4/pin=pass b/ext4/control_a=fail b/ext4/pin=pass \
+	c/ext4/control_a=none c/ext4/pin=none c/xfs/pin=none
+cp "$here/golden/pass-control-tripped/cell" "$tmp/run/c/ext4/control_a/cell"
+status "three kernels, two of them not controlled" 3 "$tmp/run"
+prints "controls of a kernel" <<-END
+controls: 1 of 3 tripped
+  b: 0 of 1 tripped
+  c: 0 of 1 tripped
+
+             a     b     c
+                         6.12.117
+  pin  ext4  pass  pass  lost
+       xfs   -     -     lost
+
+fail b/ext4/control_a: the reason of ext4/control_a
+  pin.two: expected 0, got 5
+  RUN/b/ext4/control_a
+lost c/ext4/control_a: no verdict
+  RUN/c/ext4/control_a
+lost c/ext4/pin: no verdict
+  RUN/c/ext4/pin
+lost c/xfs/pin: no verdict
+  RUN/c/xfs/pin
+
+2 pass, 0 fail, 0 skip, 0 known, 0 fixed, 2 lost (4 rows), 6.0 s in guests
+END
+
+cells a/ext4/control_a=pass b/ext4/control_a=fail
+status "controls alone, of two kernels" 3 "$tmp/run"
+says "the kernel whose control did not trip" "  b: 0 of 1 tripped"
+
+long=linux-image-6.12.117+deb12-cloud-amd64_6.12.117-1~deb12u1
+cells "$long/ext4-dax/pin=pass" src-6.12+kasan+lockdep/ext4-dax/pin=known \
+	src-7.2+kasan+lockdep/ext4-dax/pin=pass
+kernel "$long/ext4-dax/pin" 6.12.117+deb12-cloud-amd64 6.12.117
+kernel src-7.2+kasan+lockdep/ext4-dax/pin 7.2.13-daxpin 7.2.13
+status "long names" 0 "$tmp/run"
+prints "numbers for long names" <<-END
+controls: 0 of 0 tripped
+
+  1  $long: 6.12.117 (6.12.117+deb12-cloud-amd64)
+  2  src-6.12+kasan+lockdep
+  3  src-7.2+kasan+lockdep: 7.2.13 (7.2.13-daxpin)
+                 1     2      3
+  pin  ext4-dax  pass  known  pass
+
+known src-6.12+kasan+lockdep/ext4-dax/pin: the reason of ext4-dax/pin
+  pin.two: expected 0, got 5
+  RUN/src-6.12+kasan+lockdep/ext4-dax/pin
+
+2 pass, 0 fail, 0 skip, 1 known, 0 fixed, 0 lost (6 rows), 4.5 s in guests
+END
+
+# Of 100 columns 9 are for scenario and file system, and 4 go between.
+wide=$(printf '%043d' 1)
+cells "$wide/ext4/p=pass" "0$wide/ext4/p=pass"
+status "names that just fit" 0 "$tmp/run"
+prints "a table as wide as may be" <<-END
+controls: 0 of 0 tripped
+
+           $wide  0$wide
+  p  ext4  pass                                         pass
+
+2 pass, 0 fail, 0 skip, 0 known, 0 fixed, 0 lost (4 rows), 3.0 s in guests
+END
+cells "0$wide/ext4/p=pass" "1$wide/ext4/p=pass"
+status "names that just do not fit" 0 "$tmp/run"
+says "numbers" "           1     2"
 
 run pass fail skip known fixed none
 status "ktap" 1 -f ktap "$tmp/run"
@@ -121,9 +250,9 @@ says "ktap version" "KTAP version 1"
 says "ktap plan" "1..6"
 says "ktap pass" "ok 1 k/ext4/scenario_1"
 says "ktap fail" "not ok 2 k/ext4/scenario_2"
-says "ktap skip" "ok 3 k/ext4/scenario_3 # SKIP the reason of k/ext4/scenario_3"
-says "ktap known" "ok 4 k/ext4/scenario_4 # known the reason of k/ext4/scenario_4"
-says "ktap fixed" "not ok 5 k/ext4/scenario_5 # fixed the reason of k/ext4/scenario_5"
+says "ktap skip" "ok 3 k/ext4/scenario_3 # SKIP the reason of ext4/scenario_3"
+says "ktap known" "ok 4 k/ext4/scenario_4 # known the reason of ext4/scenario_4"
+says "ktap fixed" "not ok 5 k/ext4/scenario_5 # fixed the reason of ext4/scenario_5"
 says "ktap lost" "not ok 6 k/ext4/scenario_6 # lost no verdict"
 
 # A verdict that was cut off is no verdict, wherever the cut is.
