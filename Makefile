@@ -4,7 +4,8 @@
 # make run_tests	the suite in guests (./run.sh)
 # make check		the project's own tests
 # make install		the test programs as an installable kselftest, in INSTALL_PATH
-# make bench		how long the parts of a cell take
+# make bench		how long the parts of a cell take; with BENCH=build, a kernel's build
+# make tests/config	the kernel options that the tests need, from configs/kernel
 # make clean		all that was built here; results and the cache stay
 
 CC ?= gcc
@@ -77,7 +78,11 @@ check:
 	selftest/check.sh
 
 bench:
-	selftest/bench.sh
+	selftest/bench.sh $(BENCH)
+
+tests/config: $(addprefix configs/kernel/,tests dax dm) vm/tests-config.sh
+	vm/tests-config.sh >$@.tmp
+	mv $@.tmp $@
 
 install: | out/linux $(O)/programs
 	$(MAKE) -s -C tests OUTPUT=$(abspath $(O)/programs) KSFT=$(KSFT) CC="$(CC)" \

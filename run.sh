@@ -6,10 +6,13 @@
 #        ./run.sh shell [OPTION...]	an interactive guest, file system mounted
 #        ./run.sh report [RUN]		print the table of a run (default: the last)
 #        ./run.sh doctor		what this machine can do
+#        ./run.sh clean-cache [-n] [-a]	remove what is no longer used; -n: only say so
 #
 #   -k KERNEL    stock (default), deb:PACKAGE[=VERSION], IMAGE[:MODULES[:BUILD]], or
 #                built from source: src:VERSION[+BIT]... or TREE[+BIT]..., where
-#                BIT is a file of configs/kernel; may be given more than once
+#                BIT is a file of configs/kernel, or `unpatched`; may be given
+#                more than once
+#   --patches D  build kernels with D/*.patch instead of those of vm/patches
 #   -s SUITE     cells of configs/suites/SUITE (default: smoke, without -t)
 #   -t SCENARIO  only this one (tests/SCENARIO.scn); may be repeated, as -f and -r
 #   -f FS        only on this file system (configs/fs/FS)
@@ -27,6 +30,7 @@ set -euf	# words of options may have * in them
 cd "$(dirname "$0")"
 
 kernels=
+patches=
 suite=
 scenarios=
 select=
@@ -60,7 +64,7 @@ options() {
 		case $1 in
 		-n) dry=yes; shift; continue ;;
 		-h | --help) usage ;;
-		-[kstfrmj] | --accel | --resume) [ $# -gt 1 ] || die "$1: expected a value" ;;
+		-[kstfrmj] | --accel | --patches | --resume) [ $# -gt 1 ] || die "$1: expected a value" ;;
 		*) die "$1: unknown, expected an option (--help lists them)" ;;
 		esac
 		word "$1" "$2"
@@ -78,6 +82,7 @@ option() {
 	-m) machine="-m $2" ;;
 	-j) [ "$2" -gt 0 ] 2>/dev/null || die "-j $2: expected a number from 1 on"; jobs=$2 ;;
 	--accel) accel=$2 ;;
+	--patches) patches=$2 ;;
 	--resume) resume=results/${2#results/} ;;
 	esac
 }
@@ -97,7 +102,8 @@ kernel_name() {
 kernels_get() {
 	mkdir -p out/kernels
 	for kernel in ${kernels:-stock}; do
-		folder=$(vm/kernel.sh "$kernel")
+		folder=$(vm/kernel.sh ${patches:+--patches "$patches"} "$kernel")
+		in_use "$folder"
 		name=$(kernel_name "$kernel" "$folder")
 		case " $names" in *" $name="*) die "-k $kernel: a second kernel is called $name" ;; esac
 		[ -d "$folder/build/" ] ||
@@ -106,6 +112,21 @@ kernels_get() {
 		[ "$(cat "out/kernels/$name.id" 2>/dev/null)" = "$folder" ] || echo "$folder" > "out/kernels/$name.id"
 		names="$names $name=$folder"
 	done
+	patches_used
+}
+
+# Until the run has its own copies, the cache is in use (clean-cache.sh).
+in_use() {
+	exec 7>"${1%/kernels/*}/.lock-use"
+	flock -s 7
+}
+
+patches_used() {
+	[ -n "$patches" ] || return 0
+	for name in $names; do
+		[ ! -f "${name#*=}/build.log" ] || return 0
+	done
+	die "--patches $patches: no kernel is built, expected -k src:VERSION or -k TREE"
 }
 
 # One run at a time builds in this checkout; others wait, and use what it built.
@@ -154,6 +175,7 @@ run_make() {
 		die "$run: not made, see above ($(df -Pm results | awk 'NR == 2 { print $4 }') MB are left)"
 	fi
 	ln -sfn "${run#results/}" results/latest
+	exec 7>&-
 }
 
 interrupted() {
@@ -178,7 +200,7 @@ run_cells() {
 
 cmd_run() {
 	if [ -n "$resume" ]; then
-		[ -z "$dry$names$kernels$suite$scenarios$select$machine" ] ||
+		[ -z "$dry$names$kernels$patches$suite$scenarios$select$machine" ] ||
 			die "--resume ${resume#results/}: what runs is settled, expected no selection"
 		run=$resume
 		[ -f "$run/cells" ] || die "--resume ${run#results/}: no such run"
@@ -221,6 +243,10 @@ cmd_doctor() {
 	exec vm/doctor.sh
 }
 
+cmd_clean_cache() {
+	exec vm/clean-cache.sh "$@"
+}
+
 case ${1:-run} in
 run) [ $# -eq 0 ] || shift; options "$@"; cmd_run ;;
 -*) options "$@"; cmd_run ;;
@@ -228,5 +254,6 @@ cells) shift; options "$@"; cmd_cells ;;
 shell) shift; options "$@"; cmd_shell ;;
 report) shift; cmd_report "$@" ;;
 doctor) cmd_doctor ;;
-*) die "$1: unknown, expected run, cells, shell, report or doctor" ;;
+clean-cache) shift; cmd_clean_cache "$@" ;;
+*) die "$1: unknown, expected run, cells, shell, report, doctor or clean-cache" ;;
 esac

@@ -80,7 +80,7 @@ usage_options() {
 }
 
 code_commands() {
-	sed -n '/^case \${1:-run}/,/^esac/ s/^\([a-z][a-z]*\)) .*/\1/p' run.sh | words
+	sed -n '/^case \${1:-run}/,/^esac/ s/^\([a-z][a-z-]*\)) .*/\1/p' run.sh | words
 }
 
 man_commands() {

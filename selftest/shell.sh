@@ -235,6 +235,8 @@ built_names() {
 	refuses "an empty config bit" kernel-build.sh src:6.12+
 	refuses "no such folder" kernel-build.sh "$dir/none+kasan"
 	refuses "is a file, expected a kernel tree" kernel.sh "$dir/good+kasan"
+	check "tests/config is what the bits say" \
+		[ "$("$vm/tests-config.sh")" = "$(cat "$vm/../tests/config")" ]
 	run "$vm/kernel.sh" "$dir"
 	check "kernel.sh takes a folder for a tree" \
 		says err "kernel-build.sh: $dir: no Makefile, expected a kernel tree"
@@ -262,15 +264,19 @@ sources() {
 # A tree whose makefile builds nothing; what it says and does is in files of it.
 tree() {
 	fake=$dir/fake+tree
-	mkdir -p "$fake/scripts/kconfig" "$fake/arch/x86" "$fake/fs"
-	: >"$fake/arch/x86/Kconfig"
+	mkdir -p "$fake/scripts/kconfig" "$fake/arch/x86" "$fake/fs" "$fake/include"
+	: >"$fake/arch/x86/Kconfig" && : >"$fake/include/fs.h" && : >"$fake/fs/Kconfig"
 	echo 'config FS_DAX' >"$fake/Kconfig"
 	echo 'shift 3; cat "$@" >"$KCONFIG_CONFIG"' >"$fake/scripts/kconfig/merge_config.sh"
-	: >"$fake/lost" && : >"$fake/fails" && : >"$fake/fs/dax.c"
-	cat >"$fake/Makefile" <<-'EOF'
+	: >"$fake/lost" && : >"$fake/fails" && seq 9 >"$fake/fs/dax.c"
+	tree_makefile >"$fake/Makefile"
+}
+
+tree_makefile() {
+	cat <<-'EOF'
 		.RECIPEPREFIX := >
 		parts := arch/x86/boot arch/x86/include include/config scripts tools/objtool
-		files := Makefile Module.symvers System.map arch/x86/boot/bzImage tools/objtool/objtool
+		files := Module.symvers System.map arch/x86/boot/bzImage tools/objtool/objtool
 		tinyconfig:
 		>ln -sfn $(CURDIR) $(O)/source
 		>echo CONFIG_TINY=y >$(O)/.config
@@ -278,11 +284,20 @@ tree() {
 		>sed -i -f lost $(O)/.config
 		bzImage:
 		>cd $(O) && mkdir -p $(parts) && touch $(files)
+		>echo include $(CURDIR)/Makefile >$(O)/Makefile
 		>echo 6.12.1-fake >$(O)/include/config/kernel.release
+		>cp fs/dax.c $(O)/System.map
 		>sh ./fails >&2
 		modules: bzImage
 		kernelversion:
 		>@echo 6.12.1
+		fs/dax.o:
+		>mkdir -p $(O)/fs
+		>grep -qx CONFIG_DAX_DEBUG_PINS=y $(O)/.config && cp fs/dax.c $(O)/$@ || \
+		>	sed '/^pins/d' fs/dax.c >$(O)/$@
+		.PHONY: fs/dax.o
+		mrproper:
+		>rm -r .config include/config include/generated.h
 	EOF
 }
 
@@ -292,13 +307,13 @@ tree_state() {
 
 # Nothing half-built: no entry, neither whole nor unfinished.
 no_kernel() {
-	[ -z "$(find "$dir/cache/kernels" -name 'fake-tree*')" ]
+	[ -z "$(find "$dir/cache/kernels" -name "${1:-fake-tree}*")" ]
 }
 
 tree_refused() {
-	: >"$fake/.config"
-	refuses "has .config of a build in place" kernel-build.sh "$fake"
-	rm "$fake/.config"
+	mv "$fake/Kconfig" "$dir/Kconfig"
+	refuses "no Kconfig, expected a kernel tree" kernel-build.sh "$fake"
+	mv "$dir/Kconfig" "$fake/Kconfig"
 	program df 'echo; echo disk 9 4 5 0 /'
 	refuses "disk full, 5 MB left" kernel-build.sh "$fake"
 	rm "$dir/bin/df"
@@ -312,9 +327,19 @@ tree_refused() {
 	refuses "fs/dax.c:7:1: error: no such thing" kernel-build.sh "$fake"
 	log=$(sed -n 's/.*all that was said is in //p' "$dir/err")
 	check "and keeps the log" grep -qF "no such thing" "$log"
-	echo "echo >>$fake/fs/dax.c" >"$fake/fails"
-	refuses "changed while it was built" kernel-build.sh "$fake"
 	check "what fails leaves no kernel" no_kernel
+}
+
+# While it is copied: somebody writes to it, or there is no more room.
+tree_copied() {
+	real=$(command -v rsync)
+	program rsync "echo >>'$fake/fs/dax.c'" "exec $real \"\$@\""
+	refuses "changed while it was copied" kernel-build.sh "$fake"
+	program rsync "$real \"\$@\"" 'exit 11'
+	refuses "cannot be copied" kernel-build.sh "$fake"
+	rm "$dir/bin/rsync"
+	check "what is not copied is not built" no_kernel
+	seq 9 >"$fake/fs/dax.c"
 }
 
 tree_built() {
@@ -326,14 +351,230 @@ tree_built() {
 	check "with its release" [ "$(cat "$folder/release")" = 6.12.1-fake ]
 	check "with its version" [ "$(cat "$folder/version")" = 6.12.1 ]
 	check "with what modules are built with" [ -f "$folder/build/Module.symvers" ]
+	check "and with the source of then" \
+		grep -qxF "include $folder/source/Makefile" "$folder/build/Makefile"
 	check "and leaves the tree as it was" [ "$(tree_state)" = "$before" ]
 	answers "and finds it again" "$folder" kernel-build.sh "$fake"
 	answers "with the bits in any order" "$folder" kernel-build.sh "$fake+dm+base"
 	check "without a build" calls 1 tree
-	echo >>"$fake/fs/dax.c"
+}
+
+# The copy's files in $1: name and time of each.
+copy_times() {
+	find "$dir/cache/build"/fake-tree-*.source/"$1" -type f -printf '%f %T@\n' | sort
+}
+
+tree_changed() {
+	before=$(copy_times include)
+	old=$(copy_times fs)
+	echo 10 >>"$fake/fs/dax.c" && touch -d '1 day ago' "$fake/fs/dax.c"
 	run "$vm/kernel-build.sh" "$fake"
 	check "another content gets another folder" [ "$(cat "$dir/out")" != "$folder" ]
 	check "and a build" calls 2 tree
+	check "for which what changed is new, whatever its time" [ "$(copy_times fs)" != "$old" ]
+	check "and the rest is as old as it was" [ "$(copy_times include)" = "$before" ]
+	seq 9 >"$fake/fs/dax.c"
+}
+
+# A tree that was built in place has objects; neither they nor it are touched.
+tree_in_place() {
+	mkdir "$fake/include/config"
+	: >"$fake/.config" && : >"$fake/include/config/X" && : >"$fake/include/generated.h" && : >"$fake/fs/dax.o"
+	before=$(tree_state)
+	run "$vm/kernel-build.sh" "$fake"
+	check "a tree that was built in place is built" [ "$status" -eq 0 ]
+	check "without what that left" [ -z "$(find "$dir/cache/build"/fake-tree-*.source \
+		-name '*.o' -o -name generated.h)" ]
+	check "which stays where it was" [ "$(tree_state)" = "$before" ]
+	rm -r "$fake/include/config" "$fake/.config" "$fake/include/generated.h" "$fake/fs/dax.o"
+}
+
+# --- patches ------------------------------------------------------------------
+
+# diff FILE OLD NEW: a patch that has this line of the file changed.
+diff_of() {
+	(cd "$fake" && sed "s/^$2\$/$3/" "$1" | diff -u --label "a/$1" --label "b/$1" "$1" -) || :
+}
+
+patches_refused() {
+	series=$dir/series
+	mkdir "$series"
+	refuses "no such folder" kernel-build.sh --patches "$dir/none" "$fake"
+	refuses "no *.patch in it" kernel-build.sh --patches "$series" "$fake"
+	refuses "expected a folder" kernel-build.sh --patches
+	diff_of fs/dax.c 5 five >"$series/0001-good.patch"
+	diff_of fs/dax.c 5 six >"$series/0002-bad.patch"
+	refuses "0002-bad.patch: does not apply" kernel-build.sh --patches "$series" "$fake"
+	check "and says where" says err "patch failed: fs/dax.c:2"
+	check "and what" says err "+six"
+	check "what has no patches is not built" no_kernel fake-tree+patches
+	rm "$series/0002-bad.patch"
+	refuses "expected no --patches" kernel-build.sh --patches "$series" "$fake+unpatched"
+}
+
+patches_applied() {
+	before=$(tree_state)
+	run "$vm/kernel-build.sh" --patches "$series" "$fake"
+	check "a tree is built with patches" [ "$status" -eq 0 ]
+	folder=$(cat "$dir/out")
+	check "and its name says so" [ "${folder%-*}" = "$dir/cache/kernels/fake-tree+patches" ]
+	check "and it has them" grep -qx five "$folder/System.map"
+	check "and the tree has not" [ "$(tree_state)" = "$before" ]
+	run "$vm/kernel-build.sh" "$fake"
+	check "and not in a kernel without" grep -qx 5 "$(cat "$dir/out")/System.map"
+}
+
+# A file that no patch is for any more is not older than objects made with it.
+patches_changed() {
+	old=$(find "$dir/cache/build"/fake-tree+patches-*.source/fs/dax.c -printf %T@)
+	mv "$series/0001-good.patch" "$dir/"
+	diff_of include/fs.h x y >/dev/null
+	printf '%s\n' '--- /dev/null' '+++ b/include/new.h' '@@ -0,0 +1 @@' '+new' \
+		>"$series/0001-new.patch"
+	run "$vm/kernel-build.sh" --patches "$series" "$fake"
+	check "other patches make another kernel" [ "$(cat "$dir/out")" != "$folder" ]
+	check "without those of before" grep -qx 5 "$(cat "$dir/out")/System.map"
+	file=$(find "$dir/cache/build"/fake-tree+patches-*.source/fs/dax.c -newermt "@$old")
+	check "whose files are new" [ -n "$file" ]
+	check "and the first kernel keeps its source" [ ! -e "$folder/source/include/new.h" ]
+	check "as the other one has its own" [ -f "$(cat "$dir/out")/source/include/new.h" ]
+}
+
+# --- a series -----------------------------------------------------------------
+
+# A checkout with series of its own, and packages' sources in the cache.
+checkout() {
+	mkdir -p "$dir/co" "$dir/cache/source" "$dir/series-7.2"
+	cp -r "$vm" "$vm/../configs" "$dir/co/"
+	rm -rf "$dir/co/vm/patches"
+	mkdir -p "$dir/co/vm/patches/6.1" "$dir/co/vm/patches/7.2"
+	printf '%s\n' '--- /dev/null' '+++ b/fs/Kconfig' '@@ -0,0 +1 @@' '+config DAX_DEBUG_PINS' \
+		>"$dir/co/vm/patches/7.2/0001-option.patch"
+	cp "$dir/0001-good.patch" "$dir/co/vm/patches/7.2/0002-good.patch"
+	for version in 7.2 7.3 7.12 5.10; do package "$version"; done
+	sed -i s/5/other/ "$dir/cache/source/linux-source-7.12_1/fs/dax.c"
+}
+
+package() {
+	cp -r "$fake" "$dir/cache/source/linux-source-${1}_1"
+	rm "$dir/cache/source/linux-source-${1}_1/fs/Kconfig"
+	echo "$dir/cache/source/linux-source-${1}_1" >"$dir/cache/.newest-$1-tree"
+}
+
+# builds VERSION LABEL LINE: the kernel's name, and a line that its System.map has.
+builds() {
+	run "$dir/co/vm/kernel-build.sh" "src:$1"
+	[ "$status" -eq 0 ] && folder=$(cat "$dir/out") &&
+		[ "${folder%-*}" = "$dir/cache/kernels/$2" ] &&
+		grep -qx "$3" "$folder/System.map" || status=1
+	result "src:$1 builds $2"
+}
+
+series() {
+	builds 7.2 src-7.2 five
+	check "with its bit" grep -qx CONFIG_DAX_DEBUG_PINS=y "$folder/config"
+	builds 7.2+unpatched src-7.2+unpatched 5
+	check "without its bit" [ "$(grep -c DAX_DEBUG_PINS "$folder/config")" -eq 0 ]
+	builds 7.2+unpatched+kasan src-7.2+kasan+unpatched 5
+	builds 7.3 src-7.3 five
+	builds 7.12 src-7.12+unpatched other
+	check "and says what does not apply" says err \
+		"src:7.12: 0002-good.patch of the series for 7.2 does not apply"
+	builds 5.10 src-5.10 5
+	check "the packages' sources stay" [ -z "$(find "$dir/cache/source" -name new.h -o \
+		-path '*7.[23]_1/fs/dax.c' -exec grep -l five {} +)" ]
+}
+
+# What a run has of --patches when none of its kernels is built: nothing.
+patches_unused() {
+	cp "$vm/../run.sh" "$dir/co/"
+	run "$dir/co/run.sh" cells -k "$dir/good:$dir/m:$dir/tree" --patches "$dir/series"
+	[ "$status" -eq 2 ] && says err "no kernel is built" && status=0 || status=1
+	result "run.sh refuses patches when no kernel is built"
+}
+
+# --- the check of a series ----------------------------------------------------
+
+# Of two patches the first is right; PATCH is the second.  The stand-in for
+# checkpatch has something to say of what has a tab at the end of a line.
+checks() {
+	cp "$dir/co/vm/patches/7.2/0001-option.patch" "$dir/check/"
+	run "$dir/co/vm/patches-check.sh" --patches "$dir/check" 7.2
+	rm "$dir/check"/*
+}
+
+series_checked() {
+	mkdir "$dir/check"
+	printf '%s\n' '#!/bin/sh' 'for patch; do :; done' '! grep "	$" "$patch"' \
+		>"$dir/cache/source/linux-source-7.2_1/scripts/checkpatch.pl"
+	chmod +x "$dir/cache/source/linux-source-7.2_1/scripts/checkpatch.pl"
+	refuses "expected a series" patches-check.sh --patches "$dir/check" 7.2
+	diff_of fs/dax.c 5 '5\npins' >"$dir/check/0002-pins.patch"
+	checks
+	check "patches-check.sh finds nothing wrong" [ "$status" -eq 0 ]
+	check "and made objects with the option" says out "ok 11 - 0002-pins.patch: objects with the"
+	cp "$dir/0001-good.patch" "$dir/check/0002-changes.patch"
+	checks
+	check "patches-check.sh fails" [ "$status" -eq 1 ]
+	check "when objects change" says out "not ok 10 - 0002-changes.patch: are as without"
+	diff_of fs/dax.c 5 'pins	' >"$dir/check/0002-style.patch"
+	checks
+	check "or checkpatch has something to say" says out "not ok 8 - 0002-style.patch: checkpatch"
+	diff_of fs/dax.c 5 five | sed s/6/7/ >"$dir/check/0002-no.patch"
+	checks
+	check "or a patch does not apply" says out "not ok 7 - 0002-no.patch applies"
+	check "and says where" says out "patch failed: fs/dax.c:2"
+}
+
+# --- what nobody uses ---------------------------------------------------------
+
+# clean OPTION...: what clean-cache.sh says of a cache of its own.
+clean() {
+	DAXPIN_CACHE=$dir/old run "$dir/co/vm/clean-cache.sh" "$@"
+}
+
+old_cache() {
+	mkdir -m 700 "$dir/old"
+	cd "$dir/old"
+	mkdir -p kernels/src-6.12-aaaaaaaaaaaa kernels/src-6.12-bbbbbbbbbbbb \
+		kernels/src-6.12+kasan-bbbbbbbbbbbb kernels/src-6.12-cccccccccccc.tmp.1 \
+		kernels/linux-image-6.1.0-9-amd64_6.1.1-1 kernels/linux-image-6.1.0-10-amd64_6.1.2-1 \
+		kernels/image-aaaaaaaaaaaa kernels/image-bbbbbbbbbbbb \
+		build/src-6.12 build/src-6.12.source build/src-6.1 build/tree-12345678 apt/lists
+	touch -d '3 days ago' build/* apt apt/lists
+	touch -d '60 hours ago' kernels/*
+	touch -d '330 minutes ago' kernels/*bbbbbbbb kernels/*_6.1.2-1
+	mkdir build/new
+	head -c 3000000 /dev/zero >kernels/src-6.12-aaaaaaaaaaaa/bzImage
+	touch -d '60 hours ago' kernels/src-6.12-aaaaaaaaaaaa
+	cd "$OLDPWD"
+	printf '%s\n' build/new build/src-6.12 build/src-6.12.source kernels/image-aaaaaaaaaaaa \
+		kernels/image-bbbbbbbbbbbb kernels/linux-image-6.1.0-10-amd64_6.1.2-1 \
+		kernels/src-6.12+kasan-bbbbbbbbbbbb kernels/src-6.12-bbbbbbbbbbbb >"$dir/stays"
+	mkdir -p "$dir/co/out/kernels"
+	ln -s "$dir/old/kernels/image-aaaaaaaaaaaa" "$dir/co/out/kernels/6.12.1"
+}
+
+cleaned() {
+	before=$(find "$dir/old" ! -name '.lock*' | sort)
+	clean -n
+	check "clean-cache.sh -n lists the cache" \
+		grep -qx 'remove      3 MB      2 d  kernels/src-6.12-aaaaaaaaaaaa' "$dir/out"
+	check "and the sum" grep -qx '[0-9]* MB, of which [0-9]* MB would be removed' "$dir/out"
+	check "and removes nothing" [ "$(find "$dir/old" ! -name '.lock*' | sort)" = "$before" ]
+	exec 5>"$dir/old/.lock-src-6.12"
+	flock 5
+	clean
+	check "it does nothing while an entry is made" \
+		says err "in use by another run (.lock-src-6.12)"
+	exec 5>&-
+	clean
+	(cd "$dir/old" && printf '%s\n' */*) >"$dir/out"
+	check "it keeps what is used, new, or the newest" cmp -s "$dir/out" "$dir/stays"
+	clean -a
+	check "with -a it keeps nothing" [ "$(cd "$dir/old" && echo */*)" = "*/*" ]
+	clean -x
+	check "it refuses other options" says err "clean-cache.sh: -x: unknown, expected -n or -a"
 }
 
 # --- packages and accelerator -------------------------------------------------
@@ -402,6 +643,18 @@ program dpkg-query 'for p; do echo "installed $p"; done'
 for tool in flex bison bc; do program $tool; done
 tree
 tree_refused
+tree_copied
 tree_built
+tree_changed
+tree_in_place
+patches_refused
+patches_applied
+patches_changed
+checkout
+series
+patches_unused
+series_checked
+old_cache
+cleaned
 echo "1..$count"
 [ "$failed" -eq 0 ]

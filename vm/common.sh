@@ -15,6 +15,7 @@ export LC_ALL PATH
 
 me=${0##*/}
 work=					# entry being made, empty when none is
+scratch=				# folder outside of the cache, as well
 
 usage() {
 	sed -n '/^# usage:/,/^[^#]/ s/^# \{0,1\}//p' "$0"
@@ -49,6 +50,7 @@ room() {
 }
 
 abandon() {
+	[ -z "$scratch" ] || rm -rf "$scratch"
 	[ -n "$work" ] || return 0
 	left=$(room_mb)
 	rm -rf "$work"
@@ -75,8 +77,10 @@ trap 'stop HUP' HUP
 trap 'stop INT' INT
 trap 'stop TERM' TERM
 
-# A folder in /var/tmp may have been put there by anybody.
+# A folder in /var/tmp may have been put there by anybody.  As long as we live,
+# nothing is removed there (clean-cache.sh).
 cache_open() {
+	need flock
 	CACHE=${DAXPIN_CACHE:-/var/tmp/daxpin-$(id -u)}
 	case $CACHE in /*) ;; *) CACHE=$PWD/$CACHE ;; esac
 	CACHE=${CACHE%"${CACHE##*[!/]}"}
@@ -87,6 +91,8 @@ cache_open() {
 	safe=$(find "$CACHE" -maxdepth 0 -type d -user "$(id -u)" ! -perm /022 2>/dev/null) || :
 	[ -n "$safe" ] ||
 		die "$CACHE: not a safe cache, expected a folder that only we can write"
+	exec 7>"$CACHE/.lock-use"
+	flock -s 7
 }
 
 # once KEY FUNCTION ARG...: set $entry to the path of cache entry KEY.  When it

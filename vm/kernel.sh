@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: vm/kernel.sh NAME
+# usage: vm/kernel.sh [--patches DIR] NAME
 #
 # Print the path of a folder that has the kernel NAME, ready for a guest:
 #
@@ -21,7 +21,8 @@
 #				tree they were built in (default MODULES/build).
 #				System.map and what is not given may be missing.
 #	src:VERSION[+BIT]...	built from the distribution's source package, and
-#	TREE[+BIT]...		from a kernel tree: see vm/kernel-build.sh
+#	TREE[+BIT]...		from a kernel tree: see vm/kernel-build.sh, which
+#				gets --patches, too; other kernels do without
 #
 # Packages are unpacked into the cache (DAXPIN_CACHE), never installed.  Without
 # a network, `stock` is the newest one that is in the cache.
@@ -274,7 +275,7 @@ is_tree() {
 }
 
 build_kernel() {
-	exec "$(dirname "$0")/kernel-build.sh" "$1"
+	exec "$(dirname "$0")/kernel-build.sh" ${patches:+--patches "$patches"} "$1"
 }
 
 # --- both ---------------------------------------------------------------------
@@ -299,7 +300,9 @@ labels() {
 	echo "${entry##*/}" >"$work/name"
 }
 
-[ $# -eq 1 ] || die "$# arguments, expected NAME (-h: help)"
+patches=
+[ "${1:-}" != --patches ] || [ $# -lt 2 ] || { patches=$2; shift 2; }
+[ $# -eq 1 ] || die "$# arguments, expected [--patches DIR] NAME (-h: help)"
 need flock od depmod
 case $1 in
 -h | --help) usage ;;

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh disable=SC2154	# who reads this sets what it says
+#
+# Sourced by kernel-build.sh and patches-check.sh, after kernel-source.sh: the
+# configuration of a kernel, which is made of config bits.
+#
+# Set before: $configs to the folder of the bits, $label to what messages call the
+# kernel, $log to where the kernel's makefiles say what they do.
+
+variables="ARCH=x86_64 LOCALVERSION= KBUILD_BUILD_USER=daxpin KBUILD_BUILD_HOST=daxpin"
+
+# kernel_makefile ARG...: make in $area, of $source.
+kernel_makefile() {
+	# shellcheck disable=SC2086	# a list of words
+	clean make --no-print-directory -C "$source" O="$area" $variables \
+		CC="${ccache}gcc" HOSTCC=gcc "$@"
+}
+
+# Set $ccache to what goes before the compiler.
+ccache_find() {
+	ccache=
+	! command -v ccache >/dev/null || ccache="ccache "
+}
+
+logged() {
+	"$@" >>"$log" 2>&1 || failed
+}
+
+# The first errors are the telling ones; without any, the end of the log.
+failed() {
+	grep -E '(^|[^a-z])error: |undefined reference|No space left|\*\*\*' "$log" |
+		head -n 20 | grep . >&2 || tail -n 10 "$log" >&2
+	die "$label: not built, expected a kernel; all that was said is in $log"
+}
+
+# configure BIT...: what the bits ask for goes before tinyconfig: of two lines
+# kconfig takes the last.
+configure() {
+	logged kernel_makefile tinyconfig
+	mv "$area/.config" "$area/.config.tiny"
+	for bit in "$@"; do
+		shift
+		set -- "$@" "$configs/$bit"
+	done
+	merge "$@"
+	cat "$area/.config.tiny" "$area/.config.bits" >"$area/.config"
+	logged kernel_makefile olddefconfig
+	config_check "$@"
+}
+
+# The bits must agree (-s).  The script makes temporary files where it is run.
+merge() {
+	(
+		cd "$area"
+		clean KCONFIG_CONFIG="$area/.config.bits" \
+			sh "$source/scripts/kconfig/merge_config.sh" -m -s /dev/null "$@"
+	) >"$area/merge.log" 2>&1 || {
+		grep -A 2 redefined "$area/merge.log" >&2 || cat "$area/merge.log" >&2
+		die "$label: config bits that contradict each other, expected one value for an option"
+	}
+}
+
+# Kconfig drops, without a word, what it does not know and what has a missing dependency.
+config_check() {
+	lost=$(awk '
+		FNR == NR { have[$0]; if (/^CONFIG_/) { sub(/=.*/, ""); set[$0] } next }
+		/^CONFIG_/ && !($0 in have) { print FILENAME, $0 }
+		/^# CONFIG_[A-Za-z0-9_]+ is not set$/ && ($2 in set) { print FILENAME, $0 }
+	' "$area/.config" "$@")
+	[ -z "$lost" ] || {
+		printf '%s\n' "$lost" | while read -r line; do config_lost "${line%% *}" "${line#* }"; done
+		die "$label: the kernel's configuration lacks the options above, expected them all"
+	}
+}
+
+# config_lost FILE LINE: why the line of the file is not in the result.
+config_lost() {
+	symbol=$(printf %s "$2" | sed 's/^# //; s/^CONFIG_//; s/[= ].*//')
+	if ! grep -rqE --include='Kconfig*' "^[[:blank:]]*(menu)?config $symbol\$" "$source"; then
+		why="this version has no such option"
+	elif [ "${2#"#"}" = "$2" ]; then
+		why="something that it depends on is off"
+	else
+		why="something else selects it"
+	fi
+	printf '%s: configs/kernel/%s: %s: %s\n' "$me" "${1##*/}" "$2" "$why" >&2
+}
