@@ -41,4 +41,37 @@ enum daxpin_wedge {
 /* Looks only: takes no reference, faults nothing in, wakes nobody. */
 #define DAXPIN_PFN		_IOWR('x', 5, struct daxpin_page)
 
+/*
+ * Whom a DAX page says that it belongs to (page->mapping and page->index; since
+ * 6.15 those of its folio).
+ */
+struct daxpin_owner {
+	__u64	addr;		/* in: an address of the caller, or 0: the page is pfn */
+	__u64	pfn;		/* in, and out: of what has the owner, page or folio */
+	__u64	index;		/* in: the new one; out: the one before, shared: a count */
+	__s32	fd;		/* in: the new owner, -1: nobody */
+	__u32	pad;
+};
+
+/* One call of a file's address space operation, with a page that is in no cache. */
+struct daxpin_call {
+	char	name[DAXPIN_NAME_MAX];	/* in: member of struct address_space_operations */
+	__s32	fd;			/* in */
+	__s32	result;			/* out: bool as 0 or 1; 0 of an operation without any */
+	__u32	locked;			/* out: the page, which was locked, still is */
+	__u32	pad;
+};
+
+/*
+ * Give a DAX page another owner, until this open file is closed: then it has its
+ * own again, or files share it again, unless it has left them.  -EBUSY: one at a
+ * time; -EINVAL: not a page of persistent memory.
+ */
+#define DAXPIN_OWNER		_IOWR('x', 6, struct daxpin_owner)
+/*
+ * -ENOENT: this kernel has no such operation; -EOPNOTSUPP: this file has not.  For
+ * read_folio a page of the file is read through the page cache and dropped again.
+ */
+#define DAXPIN_CALL		_IOWR('x', 7, struct daxpin_call)
+
 #endif

@@ -82,7 +82,7 @@ struct dp_child {
 
 enum dp_state {
 	DP_DONE,	/* ended */
-	DP_WAITS,	/* sleeps, interruptibly, in the file system's wait for DAX pages */
+	DP_WAITS,	/* sleeps in the kernel's wait for DAX pages to become idle */
 	DP_BUSY,	/* neither, yet */
 };
 
@@ -104,8 +104,9 @@ int dp_child_look(const struct dp_child *c, struct dp_sight *s);
  *
  * "Waits" is the state of the task and the function it sleeps in, not a length
  * of time: ext4_break_layouts() or xfs_break_dax_layouts() (6.x, with their
- * *_wait_dax_page() inlined or not), dax_break_layout() and
- * wait_page_idle() (since 6.15).
+ * *_wait_dax_page() inlined or not), dax_break_layout() and wait_page_idle()
+ * (since 6.15), all of them interruptibly, and uninterruptibly
+ * dax_break_layout_final() (since 6.15, when the inode goes).
  */
 int dp_child_settle(const struct dp_child *c, struct dp_sight *s, unsigned int bound_ms);
 
@@ -138,6 +139,9 @@ enum dp_role { DP_COLLIDES, DP_RELEASES };
  * disarms it, or -ENODATA when there is nothing to arm, or -errno.
  */
 int dp_fault_arm(enum dp_role role);
+
+/* Arm the fault point @name for the calling thread, whatever DAXPIN_FAULT says. */
+int dp_fault_point(const char *name);
 
 /*
  * The RAM-backed block device that direct I/O is held on
@@ -235,9 +239,9 @@ long dp_pins_taken(void);
 
 /*
  * Autopsy: why does @c not return?  Has the kernel log every blocked task
- * (sysrq w) and every CPU (sysrq l), releases the @n pins one by one, and last
- * takes and drops a reference of the page at @addr (whose frame is @pfn), which
- * wakes whoever waits for it.  @text tells in one line where the child sleeps,
+ * (sysrq w) and every CPU (sysrq l), releases the @n pins one by one, unmaps the
+ * page at @addr (whose frame is @pfn), and last takes and drops a reference of
+ * it, which wakes whoever waits for it.  @text tells in one line where the child sleeps,
  * with its kernel stack, the page's references, and what freed the child.
  */
 void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *addr,
@@ -245,5 +249,75 @@ void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *a
 
 /* Start of a case: warnings that fire once may fire again, and the kernel log says where. */
 void dp_case_begin(const char *name);
+
+/*
+ * Debug pins: what a kernel with CONFIG_DAX_DEBUG_PINS counts and reports
+ */
+
+/* The counter @name of dax_pins in debugfs, or -errno: -ENOENT without the option. */
+long dp_debug_count(const char *name);
+
+/* The same as soon as it is @least or more; after @bound_ms as it is then. */
+long dp_debug_wait(const char *name, long least, unsigned int bound_ms);
+
+/*
+ * Wait until the kernel's rate limit has room for @reports more lines of @kind
+ * ("collision", "association", "dirty", "call"), at most 10.
+ */
+int dp_debug_room(const char *kind, int reports);
+
+/* The kernel's log, from where it was opened on. */
+struct dp_log {
+	int	fd;
+	bool	held;
+};
+
+int dp_log_open(struct dp_log *l);
+void dp_log_close(struct dp_log *l);
+
+/*
+ * The next record whose text begins with @start, passing over all others.
+ * -ETIMEDOUT when there is none for @bound_ms, -EPIPE when the log lost some.
+ */
+int dp_log_next(struct dp_log *l, const char *start, char *text, size_t size,
+		unsigned int bound_ms);
+
+/* The name of the file system of @fd in the kernel's messages. */
+int dp_sb_name(int fd, char *name, size_t size);
+
+/* What keeps references and an owner: the page behind an address, or the folio it is in. */
+struct dp_folio {
+	uint64_t	pfn;	/* of its first page */
+	uint64_t	pages;
+};
+
+/* -ENOENT without the daxpin module, as all that follow. */
+int dp_page_folio(const void *addr, struct dp_folio *f);
+
+/* Whom a page belongs to. */
+struct dp_owner {
+	const void	*addr;	/* NULL: the page is pfn */
+	uint64_t	 pfn;	/* out: of what has the owner */
+	uint64_t	 index;	/* in the new owner */
+	uint64_t	 was;	/* out: in the one before */
+};
+
+/*
+ * Have a page of persistent memory belong to the file @fd, -1: nobody.  Returns a
+ * descriptor whose close gives the page back, if it is still where it was.
+ */
+int dp_owner_set(struct dp_owner *o, int fd);
+
+struct dp_aop_result {
+	int	value;	/* bool as 0 and 1, void as 0 */
+	bool	locked;	/* the page that it was called for was left locked */
+};
+
+/*
+ * Call the address space operation @op of the file @fd, as mm would, for a page
+ * that is in no cache.  -ENOENT when this kernel has no such operation, -EOPNOTSUPP
+ * when the file has not.
+ */
+int dp_aop_call(int fd, const char *op, struct dp_aop_result *r);
 
 #endif

@@ -27,11 +27,23 @@
 #define STUCK_LOOKS	100
 #define STUCK_EVERY_MS	5
 
-/* Functions that a task sleeps in while it waits for DAX pages to become idle. */
-static const char *const layout_waits[] = {
-	"ext4_break_layouts", "ext4_wait_dax_page",
-	"xfs_break_dax_layouts", "xfs_wait_dax_page",
-	"dax_break_layout", "wait_page_idle",
+/*
+ * Functions that a task sleeps in while it waits for DAX pages to become idle,
+ * and the state that it does so in: in the other one it waits for a lock there.
+ * The first that the name begins with counts.
+ */
+static const struct {
+	const char	*function;
+	char		 task;
+} layout_waits[] = {
+	{ "ext4_break_layouts", 'S' },
+	{ "ext4_wait_dax_page", 'S' },
+	{ "xfs_break_dax_layouts", 'S' },
+	{ "xfs_wait_dax_page", 'S' },
+	{ "dax_break_layout_final", 'D' },	/* of an inode that goes: unlink, umount */
+	{ "dax_break_layout", 'S' },
+	{ "wait_page_idle_uninterruptible", 'D' },
+	{ "wait_page_idle", 'S' },
 };
 
 /* The faults of the task that lets go; all others are of the one that collides. */
@@ -45,14 +57,11 @@ static enum dp_role fault_role(const char *name)
 	return DP_COLLIDES;
 }
 
-int dp_fault_arm(enum dp_role role)
+int dp_fault_point(const char *name)
 {
-	const char *name = getenv("DAXPIN_FAULT");
 	struct daxpin_fault req = { 0 };
 	int fd, err;
 
-	if (!name || fault_role(name) != role)
-		return -ENODATA;
 	fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -62,6 +71,15 @@ int dp_fault_arm(enum dp_role role)
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+int dp_fault_arm(enum dp_role role)
+{
+	const char *name = getenv("DAXPIN_FAULT");
+
+	if (!name || fault_role(name) != role)
+		return -ENODATA;
+	return dp_fault_point(name);
 }
 
 static void child_main(pid_t parent, int *result, int (*fn)(void *), void *arg)
@@ -144,12 +162,13 @@ static int read_text(pid_t pid, const char *name, char *buf, size_t size)
 	return 0;
 }
 
-static bool is_layout_wait(const char *wchan)
+/* The state of a task that waits for DAX pages in @wchan, 0 when nobody does there. */
+static char layout_wait(const char *wchan)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(layout_waits); i++)
-		if (!strncmp(wchan, layout_waits[i], strlen(layout_waits[i])))
-			return true;
-	return false;
+		if (!strncmp(wchan, layout_waits[i].function, strlen(layout_waits[i].function)))
+			return layout_waits[i].task;
+	return 0;
 }
 
 /* The state letter of /proc/PID/stat, or 0. */
@@ -175,13 +194,13 @@ int dp_child_look(const struct dp_child *c, struct dp_sight *s)
 		*s = (struct dp_sight){ .state = DP_DONE, .task = '-' };
 		return 0;
 	}
-	/* A task that waits for a lock in the same functions is in state D. */
+	/* Both looks at the state must agree: it may go from one sleep to the next. */
 	before = task_letter(c->pid);
 	err = read_text(c->pid, "wchan", s->wchan, sizeof(s->wchan));
 	if (err)
 		return err;
 	s->task = task_letter(c->pid);
-	if (s->task == 'S' && before == 'S' && is_layout_wait(s->wchan))
+	if (s->task == before && s->task && s->task == layout_wait(s->wchan))
 		s->state = DP_WAITS;
 	return 0;
 }
@@ -291,7 +310,10 @@ void dp_case_begin(const char *name)
 	write_text("/dev/kmsg", line);
 }
 
-/* The fault that this takes may have to wait for the very task that is examined. */
+/*
+ * The fault that this takes may have to wait for the very task that is examined.
+ * Since 6.15 a page table has a reference, too: it goes with this child.
+ */
 static int poke(void *arg)
 {
 	return dp_page_refs(arg, NULL);
@@ -323,6 +345,12 @@ static size_t freed_by_pin(const struct dp_child *c, struct dp_pin *pins, size_t
 	return 0;
 }
 
+/* A page table of ours that refers to the page, and nothing else does. */
+static bool freed_by_unmap(const struct dp_child *c, void *addr)
+{
+	return !madvise(addr, getpagesize(), MADV_DONTNEED) && ended(c, FREED_WAIT_MS);
+}
+
 static void stack_read(pid_t pid, char *stack, size_t size)
 {
 	if (read_text(pid, "stack", stack, size))
@@ -349,6 +377,8 @@ void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *a
 	snprintf(freed, sizeof(freed), "freed by the release of pin %zu of %zu", pin, n);
 	if (pin)
 		end = freed;
+	else if (freed_by_unmap(c, (void *)addr))
+		end = "freed by unmapping it: waits for a mapping";
 	else if (freed_by_poke(c, addr))
 		end = "freed by taking and dropping one more reference: lost wake-up";
 	snprintf(text, size, "%c in %s, page with %d references, %s; its stack: %s",

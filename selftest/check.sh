@@ -4,8 +4,9 @@
 # usage: selftest/check.sh
 #
 # The project's own tests (`make check`): both compilers, the style checkers, the
-# data files, unit tests, the judge's golden logs, kselftest conformity, and the
-# smoke suite in guests with all controls.  Each prints TAP or counts as one test.
+# data files, unit tests, the judge's golden logs, kselftest conformity, the series
+# of patches, the smoke suite in guests with all controls, and rows on a kernel with
+# the series.  Each prints TAP or counts as one test.
 # The logs stay in out/check/.  Last line: N passed, N failed, N skipped.
 set -euf
 
@@ -111,6 +112,19 @@ smoke() {
 	out/report -f ktap "$run"
 }
 
+# A kernel with the series, and rows on it.  It is built outside of a step: that may
+# take long, and who watches a CI wants to see that it lives.
+patched() {
+	status=0
+	./run.sh -k src:6.12 -s patched || status=$?
+	tell "a run on a kernel with patches ends as expected" [ "$status" -eq 0 ]
+	out/report -f ktap "results/$(readlink results/latest)"
+}
+
+kernel() {
+	vm/kernel.sh src:6.12 >/dev/null || echo "src:6.12: no kernel, which step patched will find"
+}
+
 vm/packages.sh check
 mkdir -p "$logs"
 step gcc build out gcc
@@ -119,12 +133,15 @@ step shellcheck shellcheck_all
 step checkpatch checkpatch_all
 step data out/cells -L
 step unit_conf unit unit_conf vm/conf.c
-step unit_lib unit unit_lib "lib/dp_child.c lib/dp_data.c lib/dp_dev.c lib/dp_file.c lib/dp_pin.c -ldevmapper -luring -laio"
+step unit_lib unit unit_lib "lib/dp_child.c lib/dp_data.c lib/dp_debug.c lib/dp_dev.c lib/dp_file.c lib/dp_pin.c -ldevmapper -luring -laio"
 step golden selftest/golden.sh
 step report selftest/report.sh
 step docs selftest/docs.sh
 step shell selftest/shell.sh
 step kselftest selftest/kselftest.sh
+step patches vm/patches-check.sh 6.12
 step smoke smoke
+kernel
+step patched patched
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

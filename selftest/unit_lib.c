@@ -620,40 +620,76 @@ static int wchan_begin(struct wchan *w, int (*fn)(void *), void *arg)
 	return mount(w->path, proc, NULL, MS_BIND, NULL);
 }
 
-static const struct {
-	const char	*wchan;
-	enum dp_state	 state;
-} sleeps[] = {
-	{ "ext4_break_layouts", DP_WAITS },
-	{ "ext4_wait_dax_page", DP_WAITS },
-	{ "xfs_break_dax_layouts", DP_WAITS },
-	{ "xfs_wait_dax_page", DP_WAITS },
-	{ "dax_break_layout", DP_WAITS },
-	{ "wait_page_idle", DP_WAITS },
-	{ "xfs_break_dax_layouts.isra.0", DP_WAITS },
-	{ "pipe_read", DP_BUSY },
-	{ "ext4_da_write_begin", DP_BUSY },
-	{ "__xfs_wait_dax_page", DP_BUSY },
-	{ "", DP_BUSY },
-};
-
-/* Sleeps in @arg's function until told: 0, or 10 + the first of sleeps[] that is mistaken. */
-static int see_sleeps(void *arg)
+/* The task is in state D until its child has ended. */
+static int sleep_hard(void *arg)
 {
-	struct wchan w = { .path = arg };
-	struct dp_sight s;
-	int fds[2], err;
-
-	if (pipe2(fds, O_CLOEXEC) || wchan_begin(&w, read_byte, &fds[0]))
-		return NO_NAMESPACE;
-	for (size_t i = 0; i < ARRAY_SIZE(sleeps); i++) {
-		wchan_say(&w, sleeps[i].wchan);
-		err = dp_child_settle(&w.child, &s, 5);
-		if (err != (sleeps[i].state == DP_WAITS ? 0 : -ETIMEDOUT) ||
-		    s.state != sleeps[i].state || strcmp(s.wchan, sleeps[i].wchan))
-			return 10 + i;
+	if (!vfork()) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		read_byte(arg);
+		_exit(0);
 	}
 	return 0;
+}
+
+/* The state of a task that waits for DAX pages there; '-' when nobody does. */
+static const struct {
+	const char	*wchan;
+	char		 task;
+} sleeps[] = {
+	{ "ext4_break_layouts", 'S' },
+	{ "ext4_wait_dax_page", 'S' },
+	{ "xfs_break_dax_layouts", 'S' },
+	{ "xfs_wait_dax_page", 'S' },
+	{ "dax_break_layout", 'S' },
+	{ "dax_break_layout.constprop.0", 'S' },
+	{ "dax_break_layout_final", 'D' },
+	{ "wait_page_idle", 'S' },
+	{ "wait_page_idle_uninterruptible", 'D' },
+	{ "xfs_break_dax_layouts.isra.0", 'S' },
+	{ "pipe_read", '-' },
+	{ "ext4_da_write_begin", '-' },
+	{ "__xfs_wait_dax_page", '-' },
+	{ "", '-' },
+};
+
+/* What @w, in state @task, is seen to do in sleeps[@i]'s function: is it that? */
+static bool seen(struct wchan *w, size_t i, char task)
+{
+	enum dp_state want = sleeps[i].task == task ? DP_WAITS : DP_BUSY;
+	struct dp_sight s;
+	int err;
+
+	wchan_say(w, sleeps[i].wchan);
+	err = dp_child_settle(&w->child, &s, 5);
+	return err == (want == DP_WAITS ? 0 : -ETIMEDOUT) && s.state == want &&
+		s.task == task && !strcmp(s.wchan, sleeps[i].wchan);
+}
+
+/* Sleeps in @arg's function until told: 0, or 10 + the first of sleeps[] that is mistaken. */
+static int see_sleeps(void *arg, int (*fn)(void *), char task)
+{
+	struct wchan w = { .path = arg };
+	struct dp_sight s = { .task = '?' };
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) || wchan_begin(&w, fn, &fds[0]))
+		return NO_NAMESPACE;
+	for (long end = dp_now_ms() + SOON_MS; s.task != task && dp_now_ms() < end; )
+		dp_child_look(&w.child, &s);
+	for (size_t i = 0; i < ARRAY_SIZE(sleeps); i++)
+		if (!seen(&w, i, task))
+			return 10 + i;
+	return 0;
+}
+
+static int see_soft(void *arg)
+{
+	return see_sleeps(arg, read_byte, 'S');
+}
+
+static int see_hard(void *arg)
+{
+	return see_sleeps(arg, sleep_hard, 'D');
 }
 
 static int see_stuck(void *arg)
@@ -692,7 +728,8 @@ static void test_waits(void)
 		int		 want;
 		const char	*name;
 	} views[] = {
-		{ see_sleeps, 0, "waits: every function that waits for DAX pages, and no other" },
+		{ see_soft, 0, "waits: every function that waits for DAX pages, and no other" },
+		{ see_hard, 0, "waits: the same uninterruptibly, when the inode goes" },
 		{ see_stuck, -EDEADLK, "waits: for ever and nobody wakes it" },
 		{ see_woken, -ETIMEDOUT, "waits: and is woken again and again" },
 	};
@@ -945,6 +982,126 @@ static void test_pin(void)
 	munmap(page, len);
 }
 
+/*
+ * Debug pins
+ */
+
+/* As /dev/kmsg has them, one record a read. */
+static int log_of(struct dp_log *l, const char *const *records, size_t n)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_DIRECT | O_NONBLOCK | O_CLOEXEC))
+		die("pipe2");
+	for (size_t i = 0; i < n; i++)
+		if (write(ends[1], records[i], strlen(records[i])) < 0)
+			die("a packet");
+	*l = (struct dp_log){ .fd = ends[0], .held = true };
+	return ends[1];
+}
+
+static void test_log_records(void)
+{
+	static const char *const records[] = {
+		"4,1,1000,-;dax_pins: call: op=a\n SUBSYSTEM=acpi\n DEVICE=+acpi:x\n",
+		"6,2,1001,-,caller=T1;other: dax_pins: call: op=b\n",
+		"4,3,1002,-;dax_pins: call: op=c; d\n",
+		"4,4,1003,-;dax_pins: dirty: ",
+		"no record",
+	};
+	struct held was = held_now();
+	struct dp_log l;
+	char line[64];
+	int end = log_of(&l, records, ARRAY_SIZE(records));
+
+	equal(0, dp_log_next(&l, "dax_pins: call:", line, sizeof(line), 0), "log: the first");
+	row(!strcmp(line, "dax_pins: call: op=a"), "log: its text, and no more than that");
+	equal(0, dp_log_next(&l, "dax_pins: call:", line, sizeof(line), 0), "log: the next one");
+	row(!strcmp(line, "dax_pins: call: op=c; d"), "log: begins with what is looked for");
+	equal(0, dp_log_next(&l, "dax_pins: ", line, 9, 0), "log: of another kind");
+	row(!strcmp(line, "dax_pins"), "log: cut to the room there is");
+	equal(-EBADMSG, dp_log_next(&l, "", line, sizeof(line), 0), "log: what is no record");
+	equal(-ETIMEDOUT, dp_log_next(&l, "", line, sizeof(line), 0), "log: the end of it");
+	close(end);
+	dp_log_close(&l);
+	dp_log_close(&l);
+	nothing_left(&was, "log: close, twice, leaves nothing");
+}
+
+static int write_later(void *arg)
+{
+	usleep(SHORT_MS * 1000);
+	return write(*(int *)arg, "4,1,1,-;late\n", 13);
+}
+
+static void test_log_waits(void)
+{
+	struct dp_child c;
+	struct dp_log l;
+	char line[64] = "";
+	int end = log_of(&l, NULL, 0);
+	long began = dp_now_ms();
+
+	equal(-ETIMEDOUT, dp_log_next(&l, "", line, sizeof(line), SHORT_MS), "log: nothing comes");
+	waited(began, "log: and that was waited for");
+	start(&c, write_later, &end);
+	equal(0, dp_log_next(&l, "late", line, sizeof(line), SOON_MS), "log: a line that comes");
+	row(!strcmp(line, "late"), "log: is that line");
+	dp_child_wait(&c, SOON_MS);
+	close(end);
+	dp_log_close(&l);
+}
+
+static void test_log_refused(void)
+{
+	struct dp_log l, pattern;
+	struct held was = held_now();
+
+	memset(&pattern, 0x5a, sizeof(pattern));
+	memcpy(&l, &pattern, sizeof(l));
+	fds_limit(0);
+	equal(-EMFILE, dp_log_open(&l), "refused: no file for the log");
+	fds_limit(-1);
+	row(!memcmp(&l, &pattern, sizeof(l)), "refused: the structure is as it was");
+	nothing_left(&was, "refused: nothing is left");
+}
+
+static void test_debug(void)
+{
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	char name[32];
+
+	equal(-EINVAL, dp_debug_room("call", 11), "debug: no room for more than the limit");
+	equal(-EINVAL, dp_debug_room("call", -1), "debug: nor for less than nothing");
+	equal(-ENOENT, dp_sb_name(fd, name, sizeof(name)), "debug: procfs has no device");
+	close(fd);
+	equal(-EBADF, dp_sb_name(fd, name, sizeof(name)), "debug: nor has no file");
+	if (dp_debug_count("collision") >= 0 || dp_debug_count("collision") == -EACCES) {
+		skip("debug: without the option", "there is a dax_pins in debugfs, or may be");
+		return;
+	}
+	equal(-ENOENT, dp_debug_count("collision"), "debug: no counters without the option");
+	equal(-ENOENT, dp_debug_wait("collision", 1, ALL_MS), "debug: and no wait for them");
+}
+
+static void test_debug_no_module(void)
+{
+	struct held was = held_now();
+	struct dp_aop_result result;
+	struct dp_folio folio;
+	struct dp_owner owner = { .addr = &owner };
+
+	if (!access("/dev/daxpin", F_OK)) {
+		skip("debug: without the module", "there is a /dev/daxpin");
+		return;
+	}
+	equal(-ENOENT, dp_page_folio(&owner, &folio), "debug: no folio without the module");
+	equal(-ENOENT, dp_owner_set(&owner, -1), "debug: no owner");
+	equal(-ENOENT, dp_aop_call(0, "read_folio", &result), "debug: no call");
+	equal(-ENOENT, dp_fault_point("wake_up_var"), "debug: no fault point");
+	nothing_left(&was, "debug: nothing is left");
+}
+
 int main(void)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -978,6 +1135,11 @@ int main(void)
 	test_dev_refused();
 	test_dev_missing();
 	test_pin();
+	test_log_records();
+	test_log_waits();
+	test_log_refused();
+	test_debug();
+	test_debug_no_module();
 	if (rmdir(top))
 		die(top);
 	printf("1..%d\n", tests);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +48,7 @@ struct collision {
 	off_t	len;		/* of the hole */
 	off_t	pin;		/* where the pin is */
 	bool	hits;		/* the pinned pages are given up */
+	bool	touch;		/* they are mapped again while the operation waits */
 };
 
 enum outcome {
@@ -65,6 +67,7 @@ struct rig {
 	struct dp_dev		dev;
 	struct dp_pin		pin;
 	struct dp_child		racer;
+	struct dp_child		toucher;
 	enum dp_pin_kind	kind;
 	int			refused;	/* errno of a pin that must not be given, or 0 */
 	const struct collision	*c;
@@ -153,8 +156,8 @@ FIXTURE_TEARDOWN(break_layouts)
 	struct rig *r = &self->r;
 
 	dp_unpin(&r->pin, NULL);	/* first: the racer may be waiting for it */
-	if (!dp_child_kill(&r->racer))
-		return;			/* what it holds would stop us as well */
+	if (!dp_child_kill(&r->racer) || !dp_child_kill(&r->toucher))
+		return;			/* what they hold would stop us as well */
 	dp_dev_close(&r->dev);
 	dp_file_close(&r->file);
 	free(r->want);
@@ -201,12 +204,33 @@ static void take_pin(struct __test_metadata *_metadata, struct rig *r)
 	r->blocks = st.st_blocks;
 }
 
+static int touch(void *arg)
+{
+	const struct rig *r = arg;
+
+	return madvise(r->file.map + r->c->pin, PIN_LEN, MADV_POPULATE_READ) ? -errno : 0;
+}
+
+/*
+ * The operation holds no lock of page faults while it waits.  A child tries that
+ * first, for who waits for that lock cannot be killed; its page tables go with it.
+ */
+static void touch_pages(struct __test_metadata *_metadata, struct rig *r)
+{
+	ASSERT_EQ(0, dp_child_start(&r->toucher, touch, r));
+	ASSERT_EQ(0, dp_child_wait(&r->toucher, SETTLE_MS))
+		TH_LOG("a page fault waits for the operation, or fails");
+	ASSERT_EQ(0, touch(r));
+}
+
 /* While it waits nothing is given up yet, and it goes on waiting. */
 static void check_wait(struct __test_metadata *_metadata, struct rig *r)
 {
 	struct dp_sight s;
 	struct stat st;
 
+	if (r->c->touch)
+		touch_pages(_metadata, r);
 	ASSERT_EQ(0, fstat(r->file.fd, &st));
 	EXPECT_EQ(FILE_LEN, st.st_size);
 	EXPECT_EQ(r->blocks, st.st_blocks);
@@ -325,6 +349,12 @@ TEST_F_TIMEOUT(break_layouts, truncate_to_zero, ROW_S)
 TEST_F_TIMEOUT(break_layouts, truncate_inside, ROW_S)
 {
 	collide(_metadata, &self->r, (struct collision){ TRUNCATE, HALF, 0, PIN_HIGH, true });
+}
+
+/* It waits for pins: what the page tables do meanwhile does not matter. */
+TEST_F_TIMEOUT(break_layouts, truncate_touched, ROW_S)
+{
+	collide(_metadata, &self->r, (struct collision){ TRUNCATE, HALF, 0, PIN_HIGH, true, true });
 }
 
 TEST_F_TIMEOUT(break_layouts, truncate_outside, ROW_S)

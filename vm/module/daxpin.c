@@ -3,28 +3,35 @@
  * daxpin: what a test cannot see or do from user space.
  *
  * /dev/daxpin tells the reference count of the page behind an address, arms
- * fault points (seeded bugs) for the calling thread, and wedges a task or a
- * CPU so that the controls can prove that the harness notices.
+ * fault points (seeded bugs) for the calling thread, gives DAX pages a wrong
+ * owner, calls address space operations, and wedges a task or a CPU so that the
+ * controls can prove that the harness notices.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/irqflags.h>
 #include <linux/kprobes.h>
+#include <linux/migrate_mode.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+#include <linux/writeback.h>
+#include <linux/xarray.h>
 
 #include "daxpin_uapi.h"
 
 /*
- * A fault point makes one kernel function return at once, with @value, when
- * the armed thread calls it.  @gone is the promise that this breaks.
+ * A fault point breaks one promise, @gone: the kernel function that keeps it
+ * returns at once, with the stub's value, when the armed thread calls it.
  */
 struct fault {
-	const char		*name;		/* of the fault point and of the function */
+	const char		*name;
 	const char		*gone;
+	const char		*function[2];	/* the first of them that this kernel has */
 	unsigned long		 (*stub)(void);	/* returns the value */
 	struct kprobe		 probe;
 	struct file		*owner;
@@ -39,15 +46,22 @@ static noinline unsigned long return_zero(void)
 	return 0;
 }
 
+/*
+ * Since 6.15 the file systems' own functions only call dax_break_layout(), and
+ * may be inlined into theirs; it is in another file and cannot.
+ */
 static struct fault faults[] = {
 	{ .name = "ext4_break_layouts",
 	  .gone = "ext4 waits for pins before it gives blocks up",
+	  .function = { "dax_break_layout", "ext4_break_layouts" },
 	  .stub = return_zero },
 	{ .name = "xfs_break_dax_layouts",
 	  .gone = "xfs waits for pins before it gives blocks up",
+	  .function = { "dax_break_layout", "xfs_break_dax_layouts" },
 	  .stub = return_zero },
 	{ .name = "wake_up_var",
 	  .gone = "who drops the last pin wakes who waits for it",
+	  .function = { "wake_up_var" },
 	  .stub = return_zero },
 };
 
@@ -91,20 +105,27 @@ static struct fault *fault_find(const char *name)
 	return NULL;
 }
 
-static int fault_arm(struct fault *f, struct file *owner)
+static int fault_probe(struct fault *f, const char *function)
 {
-	int err;
-
-	if (f->owner)
-		return -EBUSY;
 	/* A probe can be registered once: start from a clean one. */
 	f->probe = (struct kprobe){
-		.symbol_name	= f->name,
+		.symbol_name	= function,
 		.pre_handler	= fault_enter,
 		.post_handler	= fault_after,
 	};
+	return register_kprobe(&f->probe);
+}
+
+static int fault_arm(struct fault *f, struct file *owner)
+{
+	int err = -ENOENT;
+	size_t i;
+
+	if (f->owner)
+		return -EBUSY;
 	WRITE_ONCE(f->task, current);
-	err = register_kprobe(&f->probe);
+	for (i = 0; i < ARRAY_SIZE(f->function) && f->function[i] && err == -ENOENT; i++)
+		err = fault_probe(f, f->function[i]);
 	if (err) {
 		WRITE_ONCE(f->task, NULL);
 		return err;
@@ -199,6 +220,357 @@ static long do_page(void __user *arg)
 	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
 }
 
+/*
+ * A wrong owner.  The page keeps it no longer than the open file lives, and both
+ * owners live as long.
+ */
+struct owner {
+	struct address_space	*mapping;	/* NULL: nobody, or shared; a mark: shared */
+	pgoff_t			index;		/* of what is shared a count */
+};
+
+static struct {
+	struct file		*holder;	/* NULL: nobody has one */
+	struct folio		*folio;
+	struct owner		was, is;
+	struct file		*other;		/* of @is, or NULL */
+} owned;
+
+static DEFINE_MUTEX(owner_lock);
+
+static void owner_write(struct folio *folio, const struct owner *o)
+{
+	WRITE_ONCE(folio->mapping, o->mapping);
+	WRITE_ONCE(folio->index, o->index);
+}
+
+static bool owner_is_file(const struct owner *o)
+{
+	return o->mapping && !((unsigned long)o->mapping & 3);
+}
+
+/* fs/dax.c: an entry is a value, the pfn above four bits of flags. */
+static bool owner_has_entry(const struct owner *o, unsigned long pfn)
+{
+	void *entry = xa_load(&o->mapping->i_pages, o->index);
+	int order;
+
+	if (!xa_is_value(entry))
+		return false;
+	order = xa_get_order(&o->mapping->i_pages, o->index);
+	return xa_to_value(entry) >> 4 == round_down(pfn, 1UL << order);
+}
+
+/* A page that is the file's no more, or has been given to another since, is left alone. */
+static bool owner_can_restore(void)
+{
+	if (owner_is_file(&owned.was))
+		return owner_has_entry(&owned.was, folio_pfn(owned.folio));
+	return READ_ONCE(owned.folio->mapping) == owned.is.mapping &&
+	       READ_ONCE(owned.folio->index) == owned.is.index;
+}
+
+static void owner_restore(void)
+{
+	if (owner_can_restore())
+		owner_write(owned.folio, &owned.was);
+	if (owner_is_file(&owned.was))
+		iput(owned.was.mapping->host);
+	if (owned.other)
+		fput(owned.other);
+	owned.holder = NULL;
+}
+
+static int owner_page(const struct daxpin_owner *req, struct page **page)
+{
+	int n;
+
+	if (!req->addr) {
+		if (!pfn_valid(req->pfn))
+			return -ENXIO;
+		*page = pfn_to_page(req->pfn);
+		return 0;
+	}
+	n = get_user_pages_fast(req->addr, 1, 0, page);
+	if (n != 1)
+		return n < 0 ? n : -EFAULT;
+	/* The caller's mapping and file keep it where it is. */
+	put_page(*page);
+	return 0;
+}
+
+static int owner_set(struct file *holder, struct daxpin_owner *req, struct file *other)
+{
+	struct page *page;
+	int err;
+
+	if (owned.holder)
+		return -EBUSY;
+	err = owner_page(req, &page);
+	if (err)
+		return err;
+	if (!is_zone_device_page(page))
+		return -EINVAL;
+	owned.folio = page_folio(page);
+	owned.was = (struct owner){ owned.folio->mapping, owned.folio->index };
+	owned.is = (struct owner){ other ? other->f_mapping : NULL, req->index };
+	owned.other = other;
+	if (owner_is_file(&owned.was))
+		ihold(owned.was.mapping->host);
+	owned.holder = holder;
+	owner_write(owned.folio, &owned.is);
+	req->pfn = folio_pfn(owned.folio);
+	req->index = owned.was.index;
+	return 0;
+}
+
+static long do_owner(struct file *file, void __user *arg)
+{
+	struct file *other = NULL;
+	struct daxpin_owner req;
+	int err;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	if (req.fd >= 0) {
+		other = fget(req.fd);
+		if (!other)
+			return -EBADF;
+	}
+	mutex_lock(&owner_lock);
+	err = owner_set(file, &req, other);
+	mutex_unlock(&owner_lock);
+	if (err && other)
+		fput(other);
+	if (err)
+		return err;
+	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
+}
+
+/*
+ * Calls of address space operations, each as mm would make it.  The page is a
+ * new one: what an operation does with it hurts nobody.
+ */
+struct call {
+	struct file				*file;
+	struct address_space			*mapping;
+	const struct address_space_operations	*ops;
+	struct folio				*folio;
+	struct folio				*to;
+};
+
+/*
+ * A DAX file has none, for there are those who ask whether it has: what counts is
+ * what mm does for who reads a page of it.  The page is one far behind the end.
+ */
+static int __maybe_unused call_read_folio(const struct call *c)
+{
+	loff_t off = 1LL << 40;
+	struct folio *folio;
+	int err;
+
+	folio = read_cache_folio(c->mapping, off >> PAGE_SHIFT, NULL, c->file);
+	if (!IS_ERR(folio)) {
+		folio_put(folio);
+		err = 0;
+	} else {
+		err = PTR_ERR(folio);
+	}
+	truncate_inode_pages_range(c->mapping, off, off + PAGE_SIZE - 1);
+	return err;
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+static int call_writepage(const struct call *c)
+{
+	struct writeback_control wbc = { .sync_mode = WB_SYNC_ALL, .nr_to_write = 1 };
+
+	return c->ops->writepage(&c->folio->page, &wbc);
+}
+#endif
+
+/* Who writes, and what a page is told in, has changed. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define CALL_WRITER(c)	(&(const struct kiocb){ .ki_filp = (c)->file })
+#else
+#define CALL_WRITER(c)	((c)->file)
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define CALL_PAGE	struct folio
+#else
+#define CALL_PAGE	struct page
+#endif
+
+static int call_write_begin(const struct call *c)
+{
+	CALL_PAGE *page;
+	void *data;
+
+	return c->ops->write_begin(CALL_WRITER(c), c->mapping, 0, PAGE_SIZE, &page, &data);
+}
+
+/* Which gives the page back as well. */
+static int call_write_end(const struct call *c)
+{
+	folio_get(c->folio);
+	return c->ops->write_end(CALL_WRITER(c), c->mapping, 0, PAGE_SIZE, PAGE_SIZE,
+				 (CALL_PAGE *)c->folio, NULL);
+}
+
+static int call_invalidate_folio(const struct call *c)
+{
+	c->ops->invalidate_folio(c->folio, 0, PAGE_SIZE);
+	return 0;
+}
+
+static int call_release_folio(const struct call *c)
+{
+	return c->ops->release_folio(c->folio, GFP_KERNEL);
+}
+
+/* Its page has left the cache. */
+static int call_free_folio(const struct call *c)
+{
+	c->folio->mapping = NULL;
+	c->ops->free_folio(c->folio);
+	return 0;
+}
+
+static int call_migrate_folio(const struct call *c)
+{
+	return c->ops->migrate_folio(c->mapping, c->to, c->folio, MIGRATE_SYNC);
+}
+
+static int call_launder_folio(const struct call *c)
+{
+	return c->ops->launder_folio(c->folio);
+}
+
+static int call_is_partially_uptodate(const struct call *c)
+{
+	return c->ops->is_partially_uptodate(c->folio, 0, PAGE_SIZE);
+}
+
+static int call_is_dirty_writeback(const struct call *c)
+{
+	bool dirty = false, writeback = false;
+
+	c->ops->is_dirty_writeback(c->folio, &dirty, &writeback);
+	return dirty || writeback;
+}
+
+#define CALL(op) { #op, offsetof(const struct address_space_operations, op), call_##op }
+#define NO_MEMBER (-1)
+
+static const struct {
+	const char	*name;
+	ssize_t		 member;
+	int		 (*call)(const struct call *c);
+} calls[] = {
+#ifdef CONFIG_DAX_DEBUG_PINS
+	/* On any other kernel mm would jump to 0. */
+	{ "read_folio", NO_MEMBER, call_read_folio },
+#endif
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+	CALL(writepage),
+#endif
+	CALL(write_begin),
+	CALL(write_end),
+	CALL(invalidate_folio),
+	CALL(release_folio),
+	CALL(free_folio),
+	CALL(migrate_folio),
+	CALL(launder_folio),
+	CALL(is_partially_uptodate),
+	CALL(is_dirty_writeback),
+};
+
+/* As in the page cache, and locked. */
+static struct folio *call_folio(struct address_space *mapping)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	struct folio *folio;
+
+	if (!page)
+		return NULL;
+	folio = page_folio(page);
+	folio_lock(folio);
+	folio->mapping = mapping;
+	folio->index = 0;
+	return folio;
+}
+
+/* Was it locked until now? */
+static bool call_folio_end(struct folio *folio)
+{
+	bool locked = folio_test_locked(folio);
+
+	if (locked)
+		folio_unlock(folio);
+	folio->mapping = NULL;
+	folio_put(folio);
+	return locked;
+}
+
+static bool call_there(const struct address_space_operations *ops, ssize_t member)
+{
+	return member == NO_MEMBER || *(void *const *)((const char *)ops + member);
+}
+
+static int call_make(struct daxpin_call *req, size_t i, struct file *file)
+{
+	struct call c = { .file = file, .mapping = file->f_mapping,
+			  .ops = file->f_mapping->a_ops };
+
+	if (!call_there(c.ops, calls[i].member))
+		return -EOPNOTSUPP;
+	c.folio = call_folio(c.mapping);
+	if (!c.folio)
+		return -ENOMEM;
+	c.to = call_folio(NULL);
+	if (!c.to) {
+		call_folio_end(c.folio);
+		return -ENOMEM;
+	}
+	req->result = calls[i].call(&c);
+	req->locked = call_folio_end(c.folio);
+	call_folio_end(c.to);
+	return 0;
+}
+
+static int call_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		if (!strcmp(calls[i].name, name))
+			return i;
+	return -ENOENT;
+}
+
+static long do_call(void __user *arg)
+{
+	struct daxpin_call req;
+	struct file *file;
+	int i, err;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	req.name[DAXPIN_NAME_MAX - 1] = '\0';
+	i = call_find(req.name);
+	if (i < 0)
+		return i;
+	file = fget(req.fd);
+	if (!file)
+		return -EBADF;
+	err = call_make(&req, i, file);
+	fput(file);
+	if (err)
+		return err;
+	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
+}
+
 static long do_wedge(unsigned long how)
 {
 	switch (how) {
@@ -225,6 +597,10 @@ static long daxpin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case DAXPIN_FAULT_ARM:
 	case DAXPIN_FAULT_HITS:
 		return do_fault(file, cmd, (void __user *)arg);
+	case DAXPIN_OWNER:
+		return do_owner(file, (void __user *)arg);
+	case DAXPIN_CALL:
+		return do_call((void __user *)arg);
 	case DAXPIN_WEDGE:
 		return do_wedge(arg);
 	}
@@ -240,6 +616,10 @@ static int daxpin_release(struct inode *inode, struct file *file)
 		if (faults[i].owner == file)
 			fault_disarm(&faults[i]);
 	mutex_unlock(&fault_lock);
+	mutex_lock(&owner_lock);
+	if (owned.holder == file)
+		owner_restore();
+	mutex_unlock(&owner_lock);
 	return 0;
 }
 
