@@ -328,6 +328,22 @@ static void put_modules(FILE *f, const struct cell *c)
 	fputc('\n', f);
 }
 
+/* Those that a known issue needs and the kernel has: the judge does not see its config. */
+static void put_options(FILE *f, const struct kernel *k)
+{
+	struct words needs = { .n = 0 }, has = { .n = 0 };
+
+	for (size_t i = 0; i < g.tree.known.n; i++)
+		split(conf_get(g.tree.known.v[i], "needs"), &needs);
+	for (size_t i = 0; i < needs.n; i++)
+		if (!words_have(&has, needs.v[i]) && kernel_has(k, needs.v[i]))
+			words_add(&has, needs.v[i]);
+	for (size_t i = 0; i < has.n; i++)
+		fprintf(f, "%s%s", i ? " " : "options\t", has.v[i]);
+	if (has.n)
+		fputc('\n', f);
+}
+
 static void cell_write(const struct cell *c, const char *dir)
 {
 	static const char *const fs_keys[] = { "type", "dax", "mkfs", "mount", "fsck", NULL };
@@ -344,6 +360,7 @@ static void cell_write(const struct cell *c, const char *dir)
 	fprintf(f, "scenario\t%s\nkernel\t%s\nrelease\t%s\nversion\t%s\nfs\t%s\nmachine\t%s\n",
 		c->scenario->name, c->kernel->name, c->kernel->release, c->kernel->version,
 		c->fs->name, c->machine->name);
+	put_options(f, c->kernel);
 	copy_keys(f, c->fs, fs_keys);
 	copy_keys(f, c->machine, machine_keys);
 	copy_keys(f, g.guest, guest_keys);

@@ -361,6 +361,17 @@ static void read_plan(struct judge *j)
 							       .require = *l->value == 'r' };
 }
 
+/* Every word of @needs is in @has. */
+static bool has_all(const char *has, const char *needs)
+{
+	char *copy = need(strdup(needs ?: "")), *save, *word = strtok_r(copy, " \t", &save);
+
+	while (word && conf_has_word(has, word))
+		word = strtok_r(NULL, " \t", &save);
+	free(copy);
+	return !word;
+}
+
 /* A known issue counts only where it says it holds, and never for a control. */
 static void read_issues(struct judge *j, const struct conf_set *known)
 {
@@ -373,6 +384,7 @@ static void read_issues(struct judge *j, const struct conf_set *known)
 
 		if (conf_has_word(conf_get(c, "scenario"), conf_get(j->cell, "scenario")) &&
 		    conf_has_word(fs, conf_get(j->cell, "fs")) &&
+		    has_all(conf_get(j->cell, "options"), conf_get(c, "needs")) &&
 		    conf_release_in(version, conf_get(c, "kernel")))
 			j->issues[j->nissues++] = (struct issue){ c,
 				.rows.re = format("^(%s)$", conf_get(c, "rows")),
