@@ -106,7 +106,8 @@ TEST_F(ctl, spin)
 	EXPECT_EQ(0, wedge(DAXPIN_WEDGE_SPIN));
 }
 
-TEST_F(ctl, flood)
+/* 4 MiB of console take a while on a busy machine. */
+TEST_F_TIMEOUT(ctl, flood, 120)
 {
 	TH_LOG("witness: none=1");
 	write_to("/dev/console",
