@@ -168,12 +168,6 @@ kernel_make() {
 	collect
 }
 
-area_lock() {
-	mkdir -p "${area%/*}"
-	exec 8>"$CACHE/.lock-build-${area##*/}"
-	flock 8
-}
-
 # Objects are of one source; where a build was killed, one may be cut short.
 area_open() {
 	if [ ! -f "$area/status" ] || [ "$(readlink "$area/source")" != "$source" ]; then

@@ -238,6 +238,16 @@ series_refused() {
 	find "$scratch/tree" -name '*.rej' -exec head -n 20 {} + >&2
 }
 
+# One at a time has the area, and the copy in it.
+area_lock() {
+	mkdir -p "${area%/*}"
+	exec 8>"$CACHE/.lock-build-${area##*/}"
+	flock -n 8 || {
+		say "waiting for another run that builds in ${area##*/}"
+		flock 8
+	}
+}
+
 # --- the copy -----------------------------------------------------------------
 
 # source_find ACTION...: the files here, without those that a build in place made.

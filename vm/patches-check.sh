@@ -25,7 +25,7 @@ set -eu
 
 vm=$(cd "$(dirname "$0")" && pwd)
 configs=$(cd "$vm/../configs/kernel" && pwd)
-count=0 failed=0
+count=0 failed=0 kconfig=
 
 # shellcheck source=SCRIPTDIR/kernel-source.sh
 . "$vm/kernel-source.sh"
@@ -67,7 +67,6 @@ objects_make() {
 	done <"$scratch/objects"
 }
 
-# A patch may have changed what options there are: an area is configured anew.
 objects_without() {
 	area=$top.without
 	reconfigure || return
@@ -77,14 +76,16 @@ objects_without() {
 
 objects_with() {
 	area=$top.with
-	echo CONFIG_DAX_DEBUG_PINS=y >>"$area/.config"
 	reconfigure || return
 	grep -x CONFIG_DAX_DEBUG_PINS=y "$area/.config" || return
 	objects >"$scratch/objects"
 	objects_make -Werror
 }
 
+# When a patch has changed what options there are.
 reconfigure() {
+	[ -n "$kconfig" ] || return 0
+	[ "$area" = "$top.without" ] || echo CONFIG_DAX_DEBUG_PINS=y >>"$area/.config"
 	kernel_makefile -s olddefconfig
 }
 
@@ -115,7 +116,7 @@ applies() {
 }
 
 patch_check() {
-	patch=${1##*/}
+	patch=${1##*/} kconfig=$(patch_files "$1" | grep Kconfig || :)
 	test_that "$patch applies" applies "$1"
 	[ "$status" -eq 0 ] || { echo "Bail out! what comes next needs it"; leave 1; }
 	test_that "$patch: checkpatch is silent" checkpatch "$1"
@@ -127,10 +128,8 @@ patch_check() {
 
 # One at a time has the source and the areas; the last one's patches are undone.
 open_areas() {
-	mkdir -p "$CACHE/build"
-	exec 8>"$CACHE/.lock-build-${top##*/}"
-	flock 8
 	area=$top
+	area_lock
 	series='' source_copy >&2
 	scratch=$(mktemp -d)
 	mkdir "$scratch/kept"
