@@ -247,6 +247,9 @@ long dp_pins_taken(void);
 void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *addr,
 		uint64_t pfn, char *text, size_t size);
 
+/* Write @text to a file of the kernel's, with one write(2): 0 or -errno. */
+int dp_knob_set(const char *path, const char *text);
+
 /* Start of a case: warnings that fire once may fire again, and the kernel log says where. */
 void dp_case_begin(const char *name);
 

@@ -7,15 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daxpin_uapi.h"
 #include "dp.h"
+#include "dp_module.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -60,17 +59,9 @@ static enum dp_role fault_role(const char *name)
 int dp_fault_point(const char *name)
 {
 	struct daxpin_fault req = { 0 };
-	int fd, err;
 
-	fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
 	snprintf(req.name, sizeof(req.name), "%s", name);
-	if (!ioctl(fd, DAXPIN_FAULT_ARM, &req))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
+	return module_hold(DAXPIN_FAULT_ARM, &req);
 }
 
 int dp_fault_arm(enum dp_role role)
@@ -290,15 +281,15 @@ static void press_sysrq(const char *keys)
 	close(fd);
 }
 
-static void write_text(const char *path, const char *text)
+int dp_knob_set(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
-		errno = 0;	/* only a help for who reads the log */
+		return -errno;
+	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
 	close(fd);
+	return err;
 }
 
 void dp_case_begin(const char *name)
@@ -306,8 +297,9 @@ void dp_case_begin(const char *name)
 	char line[128];
 
 	snprintf(line, sizeof(line), "<4>daxpin: row %s\n", name);
-	write_text("/sys/kernel/debug/clear_warn_once", "1");
-	write_text("/dev/kmsg", line);
+	/* Only a help for who reads the log. */
+	dp_knob_set("/sys/kernel/debug/clear_warn_once", "1");
+	dp_knob_set("/dev/kmsg", line);
 }
 
 /*

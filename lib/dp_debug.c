@@ -7,13 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "daxpin_uapi.h"
 #include "dp.h"
+#include "dp_module.h"
 
 #define COUNTERS	"/sys/kernel/debug/dax_pins"
 #define RECORD_MAX	8192		/* of /dev/kmsg; a longer one cannot be read */
@@ -201,22 +200,11 @@ int dp_sb_name(int fd, char *name, size_t size)
  * What trips it: the daxpin module
  */
 
-static int module_open(void)
-{
-	int fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
 int dp_page_folio(const void *addr, struct dp_folio *f)
 {
 	struct daxpin_page page = { .addr = (uintptr_t)addr };
-	int fd = module_open(), err;
+	int err = module_ask(DAXPIN_PAGE, &page);
 
-	if (fd < 0)
-		return fd;
-	err = ioctl(fd, DAXPIN_PAGE, &page) ? -errno : 0;
-	close(fd);
 	if (!err)
 		*f = (struct dp_folio){ .pfn = page.pfn & ~((1UL << page.order) - 1),
 					.pages = 1UL << page.order };
@@ -227,15 +215,10 @@ int dp_owner_set(struct dp_owner *o, int fd)
 {
 	struct daxpin_owner req = { .addr = (uintptr_t)o->addr, .pfn = o->pfn,
 				    .index = o->index, .fd = fd };
-	int held = module_open(), err;
+	int held = module_hold(DAXPIN_OWNER, &req);
 
 	if (held < 0)
 		return held;
-	if (ioctl(held, DAXPIN_OWNER, &req)) {
-		err = -errno;
-		close(held);
-		return err;
-	}
 	o->pfn = req.pfn;
 	o->was = req.index;
 	return held;
@@ -244,13 +227,10 @@ int dp_owner_set(struct dp_owner *o, int fd)
 int dp_aop_call(int fd, const char *op, struct dp_aop_result *r)
 {
 	struct daxpin_call req = { .fd = fd };
-	int module = module_open(), err;
+	int err;
 
-	if (module < 0)
-		return module;
 	snprintf(req.name, sizeof(req.name), "%s", op);
-	err = ioctl(module, DAXPIN_CALL, &req) ? -errno : 0;
-	close(module);
+	err = module_ask(DAXPIN_CALL, &req);
 	if (!err)
 		*r = (struct dp_aop_result){ .value = req.result, .locked = req.locked };
 	return err;

@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "daxpin_uapi.h"
 #include "dp.h"
+#include "dp_module.h"
 
 #define PIN_WAIT_MS	10000	/* for the reference to show */
 #define UNPIN_WAIT_MS	30000	/* for I/O that nothing holds back any more */
@@ -32,13 +31,9 @@ struct holder {
 
 static int page_ask(unsigned long request, struct daxpin_page *page)
 {
-	int fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC), err;
+	int err = module_ask(request, page);
 
-	if (fd < 0)
-		return -errno;
-	err = ioctl(fd, request, page) ? -errno : page->refs;
-	close(fd);
-	return err;
+	return err ? err : page->refs;
 }
 
 int dp_page_refs(const void *addr, uint64_t *pfn)
@@ -61,16 +56,12 @@ int dp_pfn_refs(uint64_t pfn)
 /* The counters are kept for each CPU until somebody asks for them to be folded. */
 long dp_pins_taken(void)
 {
-	int refresh = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
 	FILE *f = fopen("/proc/vmstat", "re");
 	long value = -1;
 	char line[128];
 
-	if (refresh >= 0) {
-		if (write(refresh, "1", 1) != 1)
-			errno = 0;	/* then the number is a little old */
-		close(refresh);
-	}
+	/* Without it the number is a little old. */
+	dp_knob_set("/proc/sys/vm/stat_refresh", "1");
 	while (f && value < 0 && fgets(line, sizeof(line), f))
 		if (sscanf(line, "nr_foll_pin_acquired %ld", &value) != 1)
 			value = -1;

@@ -1359,17 +1359,6 @@ static void advise(struct __test_metadata *_metadata, struct rig *r)
 	EXPECT_EQ(0, readahead(r->file.fd, 0, FILE_LEN));
 }
 
-static void write_knob(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;		/* the kernel has no such knob */
-	if (write(fd, text, strlen(text)) < 0)
-		errno = 0;
-	close(fd);
-}
-
 /* A swap file is read through the page cache, which a DAX file has not. */
 static void swap_refused(struct __test_metadata *_metadata, struct rig *r)
 {
@@ -1419,8 +1408,9 @@ TEST_F_TIMEOUT(silent, no_call, ROW_S)
 	swap_refused(_metadata, r);
 	uprobe_refused(_metadata, r);
 	EXPECT_EQ(0, mlock(r->file.map, r->file.len));
-	write_knob("/proc/sys/vm/drop_caches", "3");
-	write_knob("/proc/sys/vm/compact_memory", "1");
+	/* Not every kernel has them. */
+	dp_knob_set("/proc/sys/vm/drop_caches", "3");
+	dp_knob_set("/proc/sys/vm/compact_memory", "1");
 	EXPECT_EQ(0, munlock(r->file.map, r->file.len));
 	EXPECT_EQ(0, madvise(r->file.map, PART, MADV_REMOVE));
 	fault(_metadata, r, AT(1));
