@@ -295,10 +295,12 @@ source_links() {
 	fi
 }
 
-# source_fill [FOLDER]: by content, for who goes back to an older file may give
-# it its older time.  What git knows of may have been removed.
+# source_fill [FOLDER]: a tree by content, for who goes back to an older file may
+# give it its older time; a package's files never change, and what is patched in
+# the copy is newer.  What git knows of may have been removed.
 source_fill() {
-	source_files | rsync -rlp --checksum ${1:+--link-dest="$1"} --ignore-missing-args \
+	case $name in src:*) by= ;; *) by=--checksum ;; esac
+	source_files | rsync -rlp $by ${1:+--link-dest="$1"} --ignore-missing-args \
 		--from0 --files-from=- "$source/" "$copy.new/" >&2 ||
 		die "$source: cannot be copied, expected to be able to read it, and room in $CACHE"
 	for file in .config include/config arch/x86/include/generated; do
