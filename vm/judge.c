@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * judge [-K KNOWN_DIR] DIR: one cell's evidence in, one verdict out.
+ * judge -b DIR: did the kernel of DIR/console.log complain while it booted?  0 or 1.
  *
  * Reads DIR/cell (what was planned), DIR/ktap.log (what the guest reported),
  * DIR/console.log (what its kernel said) and DIR/guest (how it ended).  The
  * verdict goes to standard output as "key value" lines, and what a person
  * wants to see of it to standard error.  Exit status: see verdicts[].
+ *
+ * DIR/warm, if it is there, is the evidence of a restored guest, whose verdict
+ * the guest of DIR, which booted, was to confirm.  If it does not, the cell is
+ * lost, unless it fails in the latter; "differs" lines name the rows.
  *
  * Pass is what is left when everything else has been ruled out: what cannot
  * be read, does not fit together or is not there makes the cell lost.
@@ -193,6 +198,7 @@ struct judge {
 	struct list	 notes[ARRAY_SIZE(verdicts)];
 	enum note	 verdict;
 	struct list	 reasons;
+	const struct judge *warm;	/* what a restored guest says, or NULL */
 };
 
 static void *need(void *p)
@@ -968,6 +974,45 @@ static void judge(struct judge *j, const char *dir)
 		judge_control(j);
 }
 
+/* Warm and cold */
+
+static const char * const row_words[] = { "lost", "ok", "failed", "skip" };
+
+/* The restored guest's state of a row. */
+static enum row_state warm_state(const struct judge *warm, const char *name)
+{
+	for (size_t i = 0; i < warm->nrows; i++)
+		if (!strcmp(warm->rows[i].name, name))
+			return warm->rows[i].state;
+	return ROW_LOST;
+}
+
+static bool differs(const struct judge *j, const struct row *r)
+{
+	return j->warm && warm_state(j->warm, r->name) != r->state;
+}
+
+/*
+ * The same cell in a restored guest and in one that booted.  A failure of the one
+ * that booted is a failure; anything else is no evidence when they do not agree.
+ */
+static void compare(struct judge *j, const struct judge *warm)
+{
+	const char *word = verdicts[warm->verdict].word, *cold = verdicts[j->verdict].word;
+	char *text;
+
+	j->warm = warm;
+	if (!strcmp(word, cold))
+		return;
+	text = format("warm and cold differ: restored %s: %s; booted %s: %s", word, reason(warm),
+		      cold, reason(j));
+	if (j->verdict > BROKEN) {
+		j->verdict = WRONG;
+		j->reasons.n = 0;
+	}
+	add(&j->reasons, text);
+}
+
 /* What machines read */
 
 static void print_verdict(const struct judge *j)
@@ -990,8 +1035,12 @@ static void print_verdict(const struct judge *j)
 		else if (r->state == ROW_SKIP)
 			printf("row skip %s: %s\n", r->name, r->why);
 		else
-			printf("row %s %s\n", r->state == ROW_OK ? "ok" : "lost", r->name);
+			printf("row %s %s\n", row_words[r->state], r->name);
 	}
+	for (const struct row *r = j->rows; r < j->rows + j->nrows; r++)
+		if (differs(j, r))
+			printf("differs %s: restored %s, booted %s\n", r->name,
+			       row_words[warm_state(j->warm, r->name)], row_words[r->state]);
 	for (const struct splat *s = j->splats; s < j->splats + j->nsplats; s++)
 		if (!is_repeat(j, s))
 			printf("%s %s\n", splat_words[s->state], s->signature);
@@ -1036,19 +1085,53 @@ static void show_person(const struct judge *j)
 		fprintf(stderr, "    %s\n", c->v[i]);
 }
 
+/* Before a cell's rules are known: any splat at all. */
+static int judge_boot(const char *dir)
+{
+	struct conf cell = {};
+	struct judge j = { .cell = &cell };
+
+	read_log(&j, dir, "console.log", &j.console);
+	j.splats = need(calloc(j.console.lines.n + 1, sizeof(*j.splats)));
+	scan_console(&j);
+	for (size_t i = 0; i < j.nsplats; i++)
+		fprintf(stderr, "the kernel complains while it boots: %s\n", j.splats[i].text);
+	for (size_t i = 0; i < j.notes[MISSING].n; i++)
+		fprintf(stderr, "%s\n", j.notes[MISSING].v[i]);
+	return j.nsplats || j.notes[MISSING].n || j.notes[WRONG].n;
+}
+
+/* The cell in @dir, and the restored guest in it whose verdict was not pass. */
+static void judge_both(struct judge *j, struct judge *warm, const char *dir,
+		       const struct conf_set *known)
+{
+	char *path = format("%s/warm", dir);
+
+	read_issues(j, known);
+	judge(j, dir);
+	if (access(path, F_OK))
+		return;
+	warm->cell = j->cell;
+	read_issues(warm, known);
+	judge(warm, path);
+	compare(j, warm);
+}
+
 int main(int argc, char **argv)
 {
 	struct conf_set known = {};
 	const char *known_dir = NULL;
-	struct judge j = {};
+	struct judge j = {}, warm = {};
 	struct stat st;
 	char *path;
 	int opt;
 
+	if (argc == 3 && !strcmp(argv[1], "-b"))
+		return judge_boot(argv[2]);
 	while ((opt = getopt(argc, argv, "K:")) == 'K')
 		known_dir = optarg;
 	if (opt != -1 || optind != argc - 1) {
-		fputs("usage: judge [-K KNOWN_DIR] DIR\n", stderr);
+		fputs("usage: judge [-K KNOWN_DIR] DIR, or judge -b DIR\n", stderr);
 		return 2;
 	}
 	path = format("%s/cell", argv[optind]);
@@ -1057,8 +1140,7 @@ int main(int argc, char **argv)
 		j.cell = conf_read(path, CONF_CELL);
 		if (!j.cell || (known_dir && conf_known_read(known_dir, &known)))
 			return 2;
-		read_issues(&j, &known);
-		judge(&j, argv[optind]);
+		judge_both(&j, &warm, argv[optind], &known);
 	} else {
 		note(&j, WRONG, "cell is missing or empty");
 		decide(&j);
