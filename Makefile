@@ -24,7 +24,7 @@ KSFT := $(CURDIR)/out/linux/tools/testing/selftests
 
 all: $(addprefix $(O)/,$(TOOLS)) $(PROGRAMS)
 
-$(O)/guest: vm/qmp.c vm/qmp.h
+$(O)/guest: vm/qmp.c vm/qmp.h vm/snapshot.c vm/snapshot.h
 $(O)/guest: LDLIBS := -ljansson
 $(O)/%: vm/%.c vm/conf.c vm/conf.h | $(O)/programs
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ivm $(filter %.c,$^) -o $@ $(LDLIBS)

@@ -20,6 +20,7 @@
 #   -m MACHINE   on this machine (configs/machine/MACHINE)
 #   -j N         that many guests at a time (default: number of CPUs)
 #   -n           print the QEMU command lines and stop
+#   --cold       boot every guest; by default they are restored from snapshots
 #   --accel A    kvm or tcg, without asking what works
 #   --resume RUN run what has no verdict yet in results/RUN
 #
@@ -37,6 +38,7 @@ select=
 machine=
 jobs=$(nproc)
 accel=
+cold=
 resume=
 dry=
 names=
@@ -63,6 +65,7 @@ options() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		-n) dry=yes; shift; continue ;;
+		--cold) cold=-C; shift; continue ;;
 		-h | --help) usage ;;
 		-[kstfrmj] | --accel | --patches | --resume) [ $# -gt 1 ] || die "$1: expected a value" ;;
 		*) die "$1: unknown, expected an option (--help lists them)" ;;
@@ -150,7 +153,7 @@ prepare() {
 # cells with the selection that the options made.
 cells() {
 	# shellcheck disable=SC2086	# lists of words without blanks
-	out/cells ${suite:+-s "$suite"} $select $machine -a "$accel" "$@" $names
+	out/cells ${suite:+-s "$suite"} $select $machine $cold -a "$accel" "$@" $names
 }
 
 # A run keeps what it works with: a later build makes new files.
@@ -165,7 +168,7 @@ run_fill() {
 		keep "out/root/${name%%=*}.cpio" "$run/" &&
 			keep "out/root/${name%%=*}.kernel" "$run/" || return
 	done
-	cells -o "$PWD/$run"
+	cells "$@" -o "$(realpath "$run")"
 }
 
 run_make() {
@@ -182,8 +185,15 @@ interrupted() {
 	trap '' INT TERM HUP
 	[ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || :
 	[ -z "$pid" ] || wait "$pid" 2>/dev/null || :
+	snapshots_drop
 	echo "run.sh: interrupted; the verdicts so far are in $run, and --resume ${run#results/} goes on" >&2
 	exit 130
+}
+
+# The cache has them; what stays is how they are made.
+snapshots_drop() {
+	find "$run" -path "$run/snapshots/*" -type f \
+		! -name cell ! -name qemu-args -exec rm -f {} +
 }
 
 # Cells are make's targets; a verdict that is there is not made again.
@@ -195,12 +205,13 @@ run_cells() {
 	pid=$!
 	wait "$pid" || :	# a cell without a verdict is lost, and the report says so
 	pid=
+	snapshots_drop
 	trap - INT TERM HUP
 }
 
 cmd_run() {
 	if [ -n "$resume" ]; then
-		[ -z "$dry$names$kernels$patches$suite$scenarios$select$machine" ] ||
+		[ -z "$dry$names$kernels$patches$suite$scenarios$select$machine$cold" ] ||
 			die "--resume ${resume#results/}: what runs is settled, expected no selection"
 		run=$resume
 		[ -f "$run/cells" ] || die "--resume ${run#results/}: no such run"
@@ -225,12 +236,15 @@ cmd_shell() {
 	scenarios=yes
 	prepare
 	run=$(mktemp -d)
-	for name in $names; do
-		ln -s "$PWD/out/root/${name%%=*}.cpio" "$PWD/out/root/${name%%=*}.kernel" "$run/"
-	done
-	cells -S -o "$run"
-	out/guest "$run/$(head -n 1 "$run/cells")"
+	run_fill -S
+	cell=$(head -n 1 "$run/cells")
+	[ ! -e "$run/$cell/snapshot" ] || snapshot "$(realpath "$run/$cell/snapshot")" || :
+	"$run/bin/guest" "$run/$cell"
 	rm -rf "$run"
+}
+
+snapshot() {
+	vm/snapshot.sh "$run" "${1#"$run/snapshots/"}"
 }
 
 cmd_report() {

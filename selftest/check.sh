@@ -141,6 +141,7 @@ step shell selftest/shell.sh
 step kselftest selftest/kselftest.sh
 step patches vm/patches-check.sh 6.12
 step smoke smoke
+step warm selftest/warm.sh
 kernel
 step patched patched
 echo "$passed passed, $failed failed, $skipped skipped"

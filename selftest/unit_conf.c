@@ -103,7 +103,8 @@ static const char * const whole[] = {
 	[CONF_MACHINE] =
 		"# An NVDIMM.\n"
 		"device /dev/pmem0\n"
-		"rank 10\n",
+		"rank 10\n"
+		"memory 512M\n",
 	[CONF_KNOWN] =
 		"# Truncate does not wait.\n"
 		"scenario truncate\n"

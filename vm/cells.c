@@ -10,8 +10,12 @@
  * SELECTION: -s SUITE (configs/suites), -t SCENARIO, -f FS, -r ROW-GLOB; the last
  * three may be given more than once and each narrows the selection.  Controls
  * are part of every selection, and come first.  -a ACCEL is QEMU's accelerator,
- * -m MACHINE overrides the choice of a machine, -S makes interactive cells.
- * KERNEL is NAME=FOLDER, a folder as kernel.sh makes it.
+ * -m MACHINE overrides the choice of a machine, -S makes interactive cells, -C
+ * has every guest boot.  KERNEL is NAME=FOLDER, a folder as kernel.sh makes it.
+ *
+ * A cell whose guest can be restored has a link, snapshot, to a folder below
+ * RUN/snapshots, which says how that guest is prepared; RUN/snapshots.mk tells
+ * make which cell needs which.
  *
  * Exit status: 0, or 2 for bad data or a selection that selects nothing.
  */
@@ -22,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +35,7 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MAX_WORDS	64
 #define MAX_ROWS	4096
+#define SEED_BYTES	32
 
 struct words {
 	char	*v[MAX_WORDS];
@@ -62,17 +68,17 @@ static struct {
 	struct conf	*guest;		/* what every guest gets */
 	struct words	 scenarios, fs, rows;
 	const char	*suite, *accel, *machine, *out;
-	bool		 list, lines, shell;
+	bool		 list, lines, shell, cold;
 	struct kernel	 kernels[MAX_WORDS];
 	size_t		 nkernels;
-	FILE		*index;
+	FILE		*index, *rules;
 	size_t		 ncells, nnormal;
 } g = { .accel = "tcg" };
 
 static const char usage[] =
 	"usage: cells -L\n"
 	"       cells [-s SUITE] [-t SCENARIO] [-f FS] [-r ROW] [-a ACCEL] [-m MACHINE] [-S]\n"
-	"             (-l | -n | -o RUN) NAME=FOLDER...";
+	"             [-C] (-l | -n | -o RUN) NAME=FOLDER...";
 
 __attribute__((format(printf, 1, 2)))
 static __attribute__((noreturn)) void die(const char *fmt, ...)
@@ -113,6 +119,14 @@ static bool words_have(const struct words *w, const char *word)
 		if (!strcmp(w->v[i], word))
 			return true;
 	return false;
+}
+
+static void split(const char *list, struct words *w)
+{
+	char *copy = strdup(list ? list : ""), *save, *word;
+
+	for (word = strtok_r(copy, " \t,", &save); word; word = strtok_r(NULL, " \t,", &save))
+		words_add(w, word);
 }
 
 /* The text of a small file, or NULL when there is none. */
@@ -197,8 +211,20 @@ static bool machine_fits(const struct conf *machine, const struct words *needs)
 	return true;
 }
 
-/* The one that is asked for, else the fastest that has what the scenario needs. */
-static struct conf *machine_choose(const struct conf *scenario, const struct words *needs)
+static bool kernel_fits(const struct kernel *k, const struct conf *machine)
+{
+	struct words needs = { .n = 0 };
+
+	split(conf_get(machine, "needs"), &needs);
+	for (size_t i = 0; i < needs.n; i++)
+		if (!kernel_has(k, needs.v[i]))
+			return false;
+	return true;
+}
+
+/* The one that is asked for, else the fastest that has what scenario and kernel need. */
+static struct conf *machine_choose(const struct kernel *k, const struct conf *scenario,
+				   const struct words *needs)
 {
 	const char *name = g.machine ? g.machine : conf_get(scenario, "machine");
 	struct conf *best = NULL, *m;
@@ -211,7 +237,7 @@ static struct conf *machine_choose(const struct conf *scenario, const struct wor
 	}
 	for (size_t i = 0; i < g.tree.machines.n; i++) {
 		m = g.tree.machines.v[i];
-		if (!machine_fits(m, needs))
+		if (!machine_fits(m, needs) || !kernel_fits(k, m))
 			continue;
 		if (!best || conf_num(m, "rank", 0) < conf_num(best, "rank", 0))
 			best = m;
@@ -219,20 +245,12 @@ static struct conf *machine_choose(const struct conf *scenario, const struct wor
 	return best;
 }
 
-static void split(const char *list, struct words *w)
-{
-	char *copy = strdup(list ? list : ""), *save, *word;
-
-	for (word = strtok_r(copy, " \t,", &save); word; word = strtok_r(NULL, " \t,", &save))
-		words_add(w, word);
-}
-
 static void cell_needs(struct cell *c)
 {
 	struct words needs = { .n = 0 };
 
 	split(conf_get(c->scenario, "needs"), &needs);
-	c->machine = machine_choose(c->scenario, &needs);
+	c->machine = machine_choose(c->kernel, c->scenario, &needs);
 	if (!c->machine) {
 		snprintf(c->missing, sizeof(c->missing), "%s provides not all of: %s",
 			 g.machine ? g.machine : "no machine", conf_get(c->scenario, "needs"));
@@ -315,12 +333,13 @@ static void copy_keys(FILE *f, const struct conf *c, const char *const *keys)
 			fprintf(f, "%s\t%s\n", l->key, l->value);
 }
 
-static void put_modules(FILE *f, const struct cell *c)
+/* Of a snapshot only what all its cells have in common. */
+static void put_modules(FILE *f, const struct cell *c, bool snapshot)
 {
 	const struct conf *from[] = { g.guest, c->machine, c->fs, c->scenario };
 
 	fputs("modules\t", f);
-	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(from) - snapshot; i++) {
 		const char *list = conf_get(from[i], "modules");
 
 		fprintf(f, "%s%s", list ? list : "", list ? " " : "");
@@ -344,60 +363,137 @@ static void put_options(FILE *f, const struct kernel *k)
 		fputc('\n', f);
 }
 
-static void cell_write(const struct cell *c, const char *dir)
+/* What a guest is prepared by, before there is anything to run. */
+static void put_guest(FILE *f, const struct cell *c, bool snapshot)
 {
 	static const char *const fs_keys[] = { "type", "dax", "mkfs", "mount", "fsck", NULL };
 	static const char *const machine_keys[] = { "device", "namespace", NULL };
 	static const char *const guest_keys[] = { "ramdisk", NULL };
+
+	copy_keys(f, c->fs, fs_keys);
+	copy_keys(f, c->machine, machine_keys);
+	copy_keys(f, g.guest, guest_keys);
+	put_modules(f, c, snapshot);
+}
+
+/* What a guest's pool of random numbers is fed: restored ones would all be alike. */
+static void put_seed(FILE *f)
+{
+	unsigned char seed[SEED_BYTES];
+
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		die("getrandom: %s", strerror(errno));
+	fputs("seed\t", f);
+	for (size_t i = 0; i < sizeof(seed); i++)
+		fprintf(f, "%02x", seed[i]);
+	fputc('\n', f);
+}
+
+static void put_run(FILE *f, const struct cell *c)
+{
 	static const char *const scenario_keys[] = { "fault", "timeout", "log", "verdict", NULL };
 	const char *run = conf_get(c->scenario, "run");
-	char *path = text("%s/cell", dir);
+
+	fprintf(f, "run\t%.*s\n", (int)strcspn(run, " \t"), run);
+	copy_keys(f, c->scenario, scenario_keys);
+	put_seed(f);
+	if (g.shell)
+		fputs("shell\tyes\n", f);
+	for (size_t i = 0; i < c->nrows; i++)
+		fprintf(f, "row\t%s\n", c->rows[i]);
+}
+
+static FILE *file_open(const char *path)
+{
 	FILE *f = fopen(path, "w");
 
 	if (!f)
 		die("%s: %s", path, strerror(errno));
+	return f;
+}
+
+static void file_close(FILE *f, const char *path)
+{
+	if (fclose(f))
+		die("%s: %s", path, strerror(errno));
+}
+
+static void link_make(const char *to, const char *dir, const char *name)
+{
+	char *path = text("%s/%s", dir, name);
+
+	if (symlink(to, path) && errno != EEXIST)
+		die("%s: %s", path, strerror(errno));
+	free(path);
+}
+
+/* The guest reads up to the empty line. */
+static void cell_write(const struct cell *c, const char *dir)
+{
+	char *path = text("%s/cell", dir);
+	FILE *f = file_open(path);
+
 	fprintf(f, "# %s\n", c->scenario->comment);
 	fprintf(f, "scenario\t%s\nkernel\t%s\nrelease\t%s\nversion\t%s\nfs\t%s\nmachine\t%s\n",
 		c->scenario->name, c->kernel->name, c->kernel->release, c->kernel->version,
 		c->fs->name, c->machine->name);
 	put_options(f, c->kernel);
-	copy_keys(f, c->fs, fs_keys);
-	copy_keys(f, c->machine, machine_keys);
-	copy_keys(f, g.guest, guest_keys);
-	put_modules(f, c);
-	fprintf(f, "run\t%.*s\n", (int)strcspn(run, " \t"), run);
-	copy_keys(f, c->scenario, scenario_keys);
-	if (g.shell)
-		fputs("shell\tyes\n", f);
-	for (size_t i = 0; i < c->nrows; i++)
-		fprintf(f, "row\t%s\n", c->rows[i]);
-	if (fclose(f))
-		die("%s: %s", path, strerror(errno));
+	put_guest(f, c, false);
+	put_run(f, c);
+	fputc('\n', f);
+	file_close(f, path);
+	/* QEMU's pipe: what the guest reads is the cell, what it writes is dropped. */
+	link_make("cell", dir, "cell.in");
+	link_make("/dev/null", dir, "cell.out");
 	free(path);
 }
 
-/* QEMU's arguments, one a line: the launch, and the recipe to repeat it in this folder. */
+static void memory_write(FILE *f, const struct conf *machine)
+{
+	const char *ram = conf_get(machine, "memory"), *pmem = conf_get(machine, "pmem");
+
+	fprintf(f, "-m\n%s\n-machine\nmemory-backend=ram\n", ram);
+	fprintf(f, "-object\nmemory-backend-ram,id=ram,size=%s\n", ram);
+	/* A flush of virtio-pmem is an fsync(2) of what backs it, so that is a file: memfd. */
+	if (pmem)
+		fprintf(f, "-object\nmemory-backend-memfd,id=pmem,size=%s\n", pmem);
+}
+
+/*
+ * QEMU's arguments, one a line: the launch, and the recipe to repeat it in this
+ * folder.  vm/guest.c derives those of a guest that is saved or restored.
+ */
 static void args_write(FILE *f, const struct cell *c)
 {
 	const char *append = conf_get(c->machine, "append");
 	const char *cpu = strncmp(g.accel, "kvm", 3) ? "qemu64,+rdrand" : "host";
 
+	memory_write(f, c->machine);
 	if (conf_get(c->machine, "qemu"))
 		fprintf(f, "-readconfig\n%s/configs/machine/%s\n", g.top,
 			conf_get(c->machine, "qemu"));
 	fprintf(f, "-accel\n%s\n-cpu\n%s\n", g.accel, cpu);
 	fputs("-nodefaults\n-no-user-config\n-no-reboot\n-display\nnone\n", f);
-	if (g.shell)
-		fputs("-serial\nmon:stdio\n", f);
-	else
-		fputs("-serial\nstdio\n-qmp\nunix:qmp,server=on,wait=off\n", f);
+	fprintf(f, "-serial\n%sstdio\n", g.shell ? "mon:" : "");
+	fputs("-qmp\nunix:qmp,server=on,wait=off\n", f);
 	fputs("-device\nvirtio-serial-pci\n-chardev\nfile,id=ktap,path=ktap.log\n", f);
 	fputs("-device\nvirtserialport,chardev=ktap,name=org.daxpin.ktap\n", f);
-	fputs("-fw_cfg\nname=opt/daxpin/cell,file=cell\n", f);
+	fputs("-chardev\npipe,id=cell,path=cell\n", f);
+	fputs("-device\nvirtserialport,chardev=cell,name=org.daxpin.cell\n", f);
 	fprintf(f, "-kernel\n%s/%s.kernel\n-initrd\n%s/%s.cpio\n", g.root, c->kernel->name,
 		g.root, c->kernel->name);
 	fprintf(f, "-append\n%s%s%s\n", conf_get(g.guest, "append"), append ? " " : "",
 		append ? append : "");
+}
+
+static void args_file(const struct cell *c, const char *dir)
+{
+	char *path = text("%s/qemu-args", dir);
+	FILE *f = file_open(path);
+
+	args_write(f, c);
+	file_close(f, path);
+	free(path);
 }
 
 static void folder_make(const char *dir)
@@ -417,38 +513,64 @@ static void folder_make(const char *dir)
 static void skip_write(const struct cell *c, const char *dir)
 {
 	char *path = text("%s/verdict", dir);
-	FILE *f = fopen(path, "w");
+	FILE *f = file_open(path);
 
-	if (!f)
-		die("%s: %s", path, strerror(errno));
 	fprintf(f, "verdict skip\nreason %s\nrows %zu\nok 0\nfailed 0\nskipped %zu\nknown 0\n",
 		c->missing, c->nrows, c->nrows);
 	if (c->scenario->kind == CONF_CONTROL)
 		fputs("control yes\n", f);
 	for (size_t i = 0; i < c->nrows; i++)
 		fprintf(f, "row skip %s: %s\n", c->rows[i], c->missing);
-	if (fclose(f))
-		die("%s: %s", path, strerror(errno));
+	file_close(f, path);
 	free(path);
+}
+
+/* The folder of a guest that is saved when it is ready; several cells share it. */
+static void snapshot_make(const struct cell *c, const char *dir)
+{
+	char *path = text("%s/cell", dir);
+	bool shell = g.shell;
+	FILE *f;
+
+	folder_make(dir);
+	f = file_open(path);
+	fprintf(f, "# %s on %s, ready\n", c->fs->name, c->machine->name);
+	put_guest(f, c, true);
+	fputc('\n', f);
+	file_close(f, path);
+	link_make("/dev/null", dir, "cell.out");
+	g.shell = false;		/* nobody is at its console */
+	args_file(c, dir);
+	g.shell = shell;
+	free(path);
+}
+
+static void snapshot_need(const struct cell *c, const char *dir, const char *name)
+{
+	char *snapshot = text("snapshots/%s/%s/%s", c->kernel->name, c->machine->name,
+			      c->fs->name);
+	char *path = text("%s/%s", g.out, snapshot), *to = text("../../../%s", snapshot);
+
+	snapshot_make(c, path);
+	link_make(to, dir, "snapshot");
+	fprintf(g.rules, "$(RUN)/%s/verdict: | $(RUN)/%s/ready\n", name, snapshot);
+	free(to);
+	free(path);
+	free(snapshot);
 }
 
 static void cell_make(const struct cell *c, const char *name)
 {
-	char *dir = text("%s/%s", g.out, name), *path = text("%s/qemu-args", dir);
-	FILE *f;
+	char *dir = text("%s/%s", g.out, name);
 
 	folder_make(dir);
 	cell_write(c, dir);
-	f = fopen(path, "w");
-	if (!f)
-		die("%s: %s", path, strerror(errno));
-	args_write(f, c);
-	if (fclose(f))
-		die("%s: %s", path, strerror(errno));
+	args_file(c, dir);
 	if (c->missing[0])
 		skip_write(c, dir);
+	else if (!g.cold && !conf_get(c->machine, "cold"))
+		snapshot_need(c, dir, name);
 	fprintf(g.index, "%s\n", name);
-	free(path);
 	free(dir);
 }
 
@@ -551,7 +673,7 @@ static void options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lno:S")) != -1) {
+	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lno:SC")) != -1) {
 		switch (opt) {
 		case 'L':
 			exit(0);
@@ -585,6 +707,9 @@ static void options(int argc, char **argv)
 		case 'S':
 			g.shell = true;
 			break;
+		case 'C':
+			g.cold = true;
+			break;
 		default:
 			die("%s", usage);
 		}
@@ -608,10 +733,21 @@ static bool controls_asked(void)
 	return false;
 }
 
+static void run_open(void)
+{
+	folder_make(g.out);
+	g.index = file_open(text("%s/cells", g.out));
+	g.rules = file_open(text("%s/snapshots.mk", g.out));
+}
+
+static void run_close(void)
+{
+	file_close(g.index, "cells");
+	file_close(g.rules, "snapshots.mk");
+}
+
 int main(int argc, char **argv)
 {
-	char *index;
-
 	if (!getcwd(g.top, sizeof(g.top)))
 		die("getcwd: %s", strerror(errno));
 	g.guest = conf_read("configs/guest", CONF_GUEST);
@@ -620,17 +756,12 @@ int main(int argc, char **argv)
 	options(argc, argv);
 	/* A run has its own link of each root: what is built later does not change it. */
 	g.root = g.out ? strdup(g.out) : text("%s/out/root", g.top);
-	if (g.out) {
-		folder_make(g.out);
-		index = text("%s/cells", g.out);
-		g.index = fopen(index, "w");
-		if (!g.index)
-			die("%s: %s", index, strerror(errno));
-	}
+	if (g.out)
+		run_open();
 	for (size_t i = 0; i < g.nkernels; i++)
 		kernel_cells(&g.kernels[i]);
-	if (g.index && fclose(g.index))
-		die("%s/cells: %s", g.out, strerror(errno));
+	if (g.out)
+		run_close();
 	if (!g.nnormal && !controls_asked())
 		die("nothing is selected: no scenario has these file systems and rows");
 	return 0;

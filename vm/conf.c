@@ -142,8 +142,8 @@ static bool excuses(const char *text)
 
 enum type {
 	T_TEXT, T_WORD, T_IDENT, T_NAME, T_NAMES, T_MODULES, T_OPTIONS, T_DEVICE, T_RELEASE,
-	T_SECONDS, T_RANK, T_YES_NO, T_YES, T_FS_TYPE, T_NAMESPACE, T_RE, T_EXCUSE, T_LOG,
-	T_VERDICT, T_RUN, T_RANGE, T_CELLS, TYPES
+	T_SECONDS, T_RANK, T_SIZE, T_SEED, T_YES_NO, T_YES, T_FS_TYPE, T_NAMESPACE, T_RE, T_EXCUSE,
+	T_LOG, T_VERDICT, T_RUN, T_RANGE, T_CELLS, TYPES
 };
 
 static const struct {
@@ -167,6 +167,8 @@ static const struct {
 	[T_RELEASE]	= { "^[0-9][^ \t]*$", "a kernel release", NULL, 0 },
 	[T_SECONDS]	= { "^[0-9]{1,9}$", "a number of seconds, 1..3600", up_to_hour, 0 },
 	[T_RANK]	= { "^[0-9]{1,9}$", "a number, 0..1000", up_to_1000, 0 },
+	[T_SIZE]	= { "^[1-9][0-9]{0,8}[MG]$", "a size, a number and M or G", NULL, 0 },
+	[T_SEED]	= { "^[0-9a-f]{64}$", "64 digits of 0-9 a-f", NULL, 0 },
 	[T_YES_NO]	= { "^(yes|no)$", "yes or no", NULL, 0 },
 	[T_YES]		= { "^yes$", "yes, or no such line", NULL, 0 },
 	[T_FS_TYPE]	= { "^(ext4|xfs)$", "ext4 or xfs", NULL, 0 },
@@ -238,6 +240,10 @@ static const struct key {
 	{ CONF_FS,		"modules",	MAY,		T_MODULES },
 
 	{ CONF_MACHINE,		"qemu",		MAY,		T_NAME },
+	{ CONF_MACHINE,		"memory",	MUST,		T_SIZE },
+	{ CONF_MACHINE,		"pmem",		MAY,		T_SIZE },
+	{ CONF_MACHINE,		"needs",	MAY,		T_OPTIONS },
+	{ CONF_MACHINE,		"cold",		MAY,		T_TEXT },
 	{ CONF_MACHINE,		"append",	MAY,		T_TEXT },
 	{ CONF_MACHINE,		"modules",	MAY,		T_MODULES },
 	{ CONF_MACHINE,		"device",	MUST,		T_DEVICE },
@@ -275,6 +281,7 @@ static const struct key {
 	{ CONF_CELL,		"log",		MUST | MANY,	T_LOG },
 	{ CONF_CELL,		"verdict",	MAY,		T_VERDICT },
 	{ CONF_CELL,		"ramdisk",	MAY,		T_DEVICE },
+	{ CONF_CELL,		"seed",		MAY,		T_SEED },
 	{ CONF_CELL,		"shell",	MAY,		T_YES },
 	{ CONF_CELL,		"row",		MUST | MANY,	T_WORD },
 };

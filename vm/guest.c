@@ -2,7 +2,8 @@
 /*
  * Run one guest and write down how it went.
  *
- *	guest [-s SCALE] CELL-FOLDER
+ *	guest [-s SCALE] [-c] CELL-FOLDER
+ *	guest [-s SCALE] -w SNAPSHOT-FOLDER
  *
  * Starts QEMU with the folder's qemu-args, in that folder; keeps its console in
  * console.log; follows it through its phases, each with a bound; and writes the
@@ -10,10 +11,15 @@
  * limit is the guest's own business (vm/init.c), and the bound here only for
  * one that does not answer: then an NMI shows where it is, before it is ended.
  *
+ * A cell that has a snapshot is restored from it, unless -c is given; its QEMU
+ * arguments are in qemu-warm then.  One that cannot be restored boots.  With -w
+ * the guest boots and is saved when it is ready.
+ *
  * The environment's QEMU is the program to run, if it is not the usual one.
  * SCALE multiplies the bounds, for a machine that is slower than most.
- * Exit status: 0 whatever became of the guest, 2 when the folder is not one of a
- * cell, 130 when a signal ended it (then there is no file "guest").
+ * Exit status: 0 whatever became of the guest, 1 when it was to be saved and was
+ * not, 2 when the folder is not one of a cell, 130 when a signal ended it (then
+ * there is no file "guest").
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -32,16 +39,23 @@
 
 #include "conf.h"
 #include "qmp.h"
+#include "snapshot.h"
 
+#define USAGE		"guest [-s SCALE] [-c | -w] FOLDER"
 #define QEMU		"qemu-system-x86_64"
 #define MAX_ARGS	256
-#define CONSOLE_MAX	(4L << 20)	/* bytes; an honest run has some 100 KiB */
+#define CONSOLE_MAX	1048576	/* bytes; an honest run has some 100 KiB */
 #define QMP_WAIT_MS	10000
-#define QMP_EVERY_MS	10
+#define QMP_EVERY_MS	2
 #define NMI_WAIT_MS	5000
 #define MARK		"daxpin: phase "
+#define SNAPSHOT	"snapshot"	/* the cell's link to its folder */
+#define RESTORE_MS	20000		/* bound of the phase "start" then */
 
-enum phase { START, INIT, MODULES, DEVICE, MKFS, MOUNT, TEST, DOWN, OFF, NPHASES };
+enum phase { START, INIT, MODULES, DEVICE, MKFS, MOUNT, READY, TEST, DOWN, OFF, NPHASES };
+
+enum mode { COLD, WARM, SAVE };
+static const char * const modes[] = { "cold", "warm", "save" };
 
 /* The phases as init names them, and how long each may last before the next one. */
 static const struct {
@@ -55,6 +69,7 @@ static const struct {
 	[DEVICE]  = { "device",	 "device",  60000 },
 	[MKFS]	  = { "mkfs",	 "mkfs",    60000 },
 	[MOUNT]	  = { "mount",	 "mount",   30000 },
+	[READY]	  = { "ready",	 "save",    60000 },
 	[TEST]	  = { "test",	 "test",    10000 },	/* beyond the cell's time limit */
 	[DOWN]	  = { "down",	 "down",    60000 },
 	[OFF]	  = { "off",	 "off",     20000 },
@@ -62,21 +77,26 @@ static const struct {
 
 static struct {
 	const char	*dir;
+	enum mode	 mode;
 	long		 scale;
 	long		 timeout_ms;
 	bool		 shell;		/* a person is at the console: no bounds, no marks */
 	pid_t		 qemu;
 	int		 console;	/* read end of its standard output */
 	FILE		*log;
+	int		 ktap;		/* inotify, until the first line is there */
 	struct qmp	 qmp;
 	enum phase	 phase;
 	long		 at[NPHASES];	/* when the phase began; 0: never */
-	char		 line[256];	/* start of the console line that is being read */
-	size_t		 line_len;
+	long		 kernel_ms;	/* the kernel's own clock when init began */
+	long		 made;		/* when QEMU greeted */
+	long		 told;		/* when there was something in ktap.log */
+	char		 text[256];	/* start of the console line that is being read */
+	size_t		 text_len;
 	long		 console_bytes;
 	char		 reason[64];	/* of QEMU's SHUTDOWN event */
 	char		 end[128];	/* how it ended, once that is known */
-} g = { .qmp = { .fd = -1 } };
+} g = { .ktap = -1, .qmp = { .fd = -1 } };
 
 static long now_ms(void)
 {
@@ -102,15 +122,37 @@ static void phase_enter(const char *name)
 	}
 }
 
+/* "[    1.234567] daxpin: phase init" */
+static void kernel_clock(void)
+{
+	double seconds;
+
+	if (g.phase == INIT && sscanf(g.text, "[%lf]", &seconds) == 1)
+		g.kernel_ms = seconds * 1000;
+}
+
+/* What is saved is ready; what is lost powers off and says why in ktap.log. */
+static void save(void)
+{
+	int err = snapshot_save(&g.qmp);
+
+	if (err)
+		snprintf(g.end, sizeof(g.end), "not saved: %s", strerror(-err));
+}
+
 static void line_done(void)
 {
 	char *mark;
 
-	g.line[g.line_len] = '\0';
-	g.line_len = 0;
-	mark = strstr(g.line, MARK);
-	if (mark)
-		phase_enter(mark + strlen(MARK));
+	g.text[g.text_len] = '\0';
+	g.text_len = 0;
+	mark = strstr(g.text, MARK);
+	if (!mark)
+		return;
+	phase_enter(mark + strlen(MARK));
+	kernel_clock();
+	if (g.mode == SAVE && g.phase == READY)
+		save();
 }
 
 /* Keep the console, and look for the lines that name a phase.  False at its end. */
@@ -126,19 +168,52 @@ static bool console_read(void)
 	for (ssize_t i = 0; i < n; i++) {
 		if (buf[i] == '\n')
 			line_done();
-		else if (buf[i] != '\r' && g.line_len < sizeof(g.line) - 1)
-			g.line[g.line_len++] = buf[i];
+		else if (buf[i] != '\r' && g.text_len < sizeof(g.text) - 1)
+			g.text[g.text_len++] = buf[i];
 	}
 	return true;
+}
+
+/* The machine is there. */
+static void made(void)
+{
+	g.made = now_ms();
+	if (g.mode == WARM)
+		snapshot_restore(&g.qmp, SNAPSHOT);
+}
+
+static void save_ended(const char *status)
+{
+	int err = 0;
+
+	if (!strcmp(status, "completed"))
+		err = snapshot_keep();
+	else if (strcmp(status, "failed"))
+		return;
+	if (err)
+		snprintf(g.end, sizeof(g.end), "not saved: %s", strerror(-err));
+	else if (!strcmp(status, "failed"))
+		snprintf(g.end, sizeof(g.end), "not saved: QEMU failed");
+	else
+		snprintf(g.end, sizeof(g.end), "saved");
+	qmp_send(&g.qmp, "quit", NULL);
 }
 
 static void qmp_event(void *arg, const char *name, const char *text)
 {
 	(void)arg;
-	if (!strcmp(name, "SHUTDOWN"))
+	if (!strcmp(name, "QMP"))
+		made();
+	else if (!strcmp(name, "SHUTDOWN"))
 		snprintf(g.reason, sizeof(g.reason), "%s", text);
 	else if (!strcmp(name, "return"))
 		fprintf(g.log, "\ndaxpin: autopsy: registers\n%s\n", text);
+	else if (g.mode == SAVE && !strcmp(name, "MIGRATION"))
+		save_ended(text);
+	else if (g.mode == WARM && !strcmp(name, "MIGRATION") && !strcmp(text, "completed"))
+		qmp_send(&g.qmp, "cont", NULL);	/* it was stopped when it was saved */
+	else if (g.mode == SAVE && !strcmp(name, "error"))
+		save_ended("failed");
 }
 
 /* One argument a line.  The file is the recipe too, so it has nothing but arguments. */
@@ -154,12 +229,34 @@ static char **args_read(const char *path)
 	argv[n++] = getenv("QEMU") ? : QEMU;
 	while (getline(&line, &size, f) > 0) {
 		line[strcspn(line, "\n")] = '\0';
-		if (n == MAX_ARGS - 1)
+		if (n == MAX_ARGS - SNAPSHOT_ARGS - 1)
 			die(path, "too many arguments");
 		argv[n++] = strdup(line);
 	}
 	free(line);
 	fclose(f);
+	return argv;
+}
+
+/* The recipe of a restored guest, for who wants to repeat it. */
+static void args_write(char **argv)
+{
+	FILE *f = fopen("qemu-warm", "w");
+
+	for (int i = 1; f && argv[i]; i++)
+		fprintf(f, "%s\n", argv[i]);
+	if (!f || fclose(f))
+		die("qemu-warm", strerror(errno));
+}
+
+static char **args_make(void)
+{
+	char **argv = args_read("qemu-args");
+
+	if (g.mode != COLD)
+		snapshot_args(argv, g.mode == WARM ? SNAPSHOT : ".", g.mode == WARM);
+	if (g.mode == WARM)
+		args_write(argv);
 	return argv;
 }
 
@@ -186,13 +283,47 @@ static void qemu_exec(char **argv, int out, pid_t parent)
 	_exit(127);
 }
 
+/* The first line of the report is the first of the test, or says why there is none. */
+static void ktap_watch(void)
+{
+	int fd = open("ktap.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		die("ktap.log", strerror(errno));
+	close(fd);
+	g.ktap = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (g.ktap < 0 || inotify_add_watch(g.ktap, "ktap.log", IN_MODIFY) < 0)
+		die("inotify", strerror(errno));
+}
+
+static void ktap_close(void)
+{
+	if (g.ktap >= 0)
+		close(g.ktap);
+	g.ktap = -1;
+}
+
+static void ktap_changed(void)
+{
+	char drop[4096];
+	struct stat st;
+
+	while (read(g.ktap, drop, sizeof(drop)) > 0)
+		;
+	if (stat("ktap.log", &st) || !st.st_size)
+		return;			/* QEMU has opened it */
+	g.told = now_ms();
+	ktap_close();
+}
+
 static void qemu_start(void)
 {
-	char **argv = args_read("qemu-args");
+	char **argv = args_make();
 	pid_t parent = getpid();
 	int fds[2];
 
 	unlink("qmp");
+	ktap_watch();
 	if (pipe2(fds, O_CLOEXEC))
 		die("pipe", strerror(errno));
 	g.qemu = fork();
@@ -212,7 +343,7 @@ static bool qemu_ended(void)
 	return !waitid(P_PID, g.qemu, &si, WEXITED | WNOHANG | WNOWAIT) && si.si_pid;
 }
 
-/* QEMU makes the socket early in its start.  Without it there is only no autopsy. */
+/* QEMU makes the socket early in its start.  Without it a guest that boots has no autopsy. */
 static void qmp_attach(void)
 {
 	long deadline = now_ms() + QMP_WAIT_MS;
@@ -228,9 +359,11 @@ static void qmp_attach(void)
 
 static long bound_ms(void)
 {
-	long bound = phases[g.phase].bound_ms * g.scale;
+	long bound = phases[g.phase].bound_ms;
 
-	return g.phase == TEST ? bound + g.timeout_ms : bound;
+	if (g.phase == START && g.mode == WARM)
+		bound = RESTORE_MS;
+	return bound * g.scale + (g.phase == TEST ? g.timeout_ms : 0);
 }
 
 /* Show where the guest is: the registers, and an NMI that makes its kernel panic. */
@@ -267,10 +400,11 @@ static void give_up(void)
 /* True while there is something to wait for. */
 static bool watch(int signals)
 {
-	struct pollfd p[3] = {
+	struct pollfd p[4] = {
 		{ .fd = g.console, .events = POLLIN },	/* negative ones are not polled */
 		{ .fd = g.qmp.fd, .events = POLLIN },
 		{ .fd = signals, .events = POLLIN },
+		{ .fd = g.ktap, .events = POLLIN },
 	};
 	long left = g.at[g.phase] + bound_ms() - now_ms();
 	struct signalfd_siginfo si;
@@ -279,7 +413,7 @@ static bool watch(int signals)
 		give_up();
 		return false;
 	}
-	if (poll(p, 3, g.shell ? -1 : left) < 0 && errno != EINTR)
+	if (poll(p, 4, g.shell ? -1 : left) < 0 && errno != EINTR)
 		die("poll", strerror(errno));
 	if (p[0].revents && !console_read())
 		g.console = -1;
@@ -290,10 +424,12 @@ static bool watch(int signals)
 	}
 	if (p[1].revents && qmp_read(&g.qmp, qmp_event, NULL))
 		qmp_close(&g.qmp);
+	if (p[3].revents)
+		ktap_changed();
 	if (!p[2].revents || read(signals, &si, sizeof(si)) != sizeof(si))
 		return true;
 	if (si.ssi_signo == SIGCHLD)
-		return false;
+		return !qemu_ended();	/* it may be of one that was ended before */
 	if (g.shell && si.ssi_signo == SIGINT)
 		return true;	/* typed by the person at the console */
 	kill(g.qemu, SIGKILL);
@@ -324,13 +460,20 @@ static void result_write(void)
 
 	if (!f)
 		die("guest.tmp", strerror(errno));
-	fprintf(f, "end %s\n", g.end);
+	fprintf(f, "end %s\nstart %s\n", g.end, modes[g.mode]);
 	for (int i = NPHASES - 1; i >= START; i--) {
 		if (!g.at[i])
 			continue;
 		fprintf(f, "%s_ms %ld\n", phases[i].time, next - g.at[i]);
 		next = g.at[i];
 	}
+	if (g.made)
+		fprintf(f, "qemu_ms %ld\n", g.made - g.at[START]);
+	if (g.made && g.kernel_ms)
+		fprintf(f, "firmware_ms %ld\nkernel_ms %ld\n",
+			g.at[INIT] - g.made - g.kernel_ms, g.kernel_ms);
+	if (g.told)
+		fprintf(f, "line_ms %ld\n", g.told - g.at[START]);
 	fprintf(f, "total_ms %ld\n", end - g.at[START]);
 	if (fclose(f) || rename("guest.tmp", "guest"))
 		die("guest", strerror(errno));
@@ -353,42 +496,41 @@ static int signals_open(void)
 	return fd;
 }
 
+static void log_open(void)
+{
+	if (g.log)
+		fclose(g.log);
+	g.log = fopen("console.log", "w");
+	if (!g.log)
+		die("console.log", strerror(errno));
+}
+
+/* A snapshot's folder has only what its guest needs to get ready. */
 static void cell_open(const char *dir)
 {
 	struct conf *cell;
 
+	g.dir = dir;
 	if (chdir(dir))
 		die(dir, strerror(errno));
+	unlink("guest");
+	log_open();
+	if (g.mode == SAVE)
+		return;
 	cell = conf_read("cell", CONF_CELL);
 	if (!cell)
 		exit(2);
 	g.timeout_ms = conf_num(cell, "timeout", 0) * 1000;
 	g.shell = conf_get(cell, "shell");
 	conf_free(cell);
-	unlink("guest");
-	g.log = fopen("console.log", "w");
-	if (!g.log)
-		die("console.log", strerror(errno));
 }
 
-int main(int argc, char **argv)
+static void guest_run(int signals)
 {
-	int opt, signals, status;
+	int status;
 
-	g.scale = 1;
-	prctl(PR_SET_PDEATHSIG, SIGTERM);	/* make's shell dies before us */
-	while ((opt = getopt(argc, argv, "s:")) != -1) {
-		g.scale = opt == 's' ? atol(optarg) : 0;
-		if (g.scale < 1)
-			die("usage", "guest [-s SCALE] CELL-FOLDER");
-	}
-	if (optind != argc - 1)
-		die("usage", "guest [-s SCALE] CELL-FOLDER");
-	cell_open(argv[optind]);
-	signals = signals_open();
 	qemu_start();
-	if (!g.shell)
-		qmp_attach();
+	qmp_attach();
 	while (watch(signals))
 		;
 	waitpid(g.qemu, &status, 0);
@@ -396,10 +538,83 @@ int main(int argc, char **argv)
 		;	/* what was still in the pipe */
 	if (g.qmp.fd >= 0)
 		qmp_read(&g.qmp, qmp_event, NULL);
+	qmp_close(&g.qmp);
+	ktap_close();
 	unlink("qmp");
 	end_describe(status);
+}
+
+/* It has not said a word: what there is to restore, or QEMU, is no good. */
+static bool not_restored(void)
+{
+	bool died = !strncmp(g.end, "exit", 4) || !strncmp(g.end, "signal", 6) ||
+		    !strncmp(g.end, "timeout", 7) || (!g.shell && !strcmp(g.end, "reset"));
+
+	return g.mode == WARM && died && !g.console_bytes && !g.told;
+}
+
+/* Boot instead, and say so in one line. */
+static void boot_instead(void)
+{
+	char why[256] = "";
+	FILE *f = fopen("qemu.log", "r");
+
+	if (f && fgets(why, sizeof(why), f))
+		why[strcspn(why, "\n")] = '\0';
+	if (f)
+		fclose(f);
+	fprintf(stderr, "guest: %s: not restored, boots instead: %s%s%s\n", g.dir, g.end,
+		why[0] ? ": " : "", why);
+	g.mode = COLD;
+	g.phase = START;
+	memset(g.at, 0, sizeof(g.at));
+	g.made = 0;
+	g.told = 0;
+	g.end[0] = '\0';
+	g.reason[0] = '\0';
+	log_open();
+}
+
+static void options(int argc, char **argv)
+{
+	bool cold = false;
+	int opt;
+
+	g.scale = 1;
+	while ((opt = getopt(argc, argv, "s:cw")) != -1) {
+		cold |= opt == 'c';
+		g.mode = opt == 'w' ? SAVE : g.mode;
+		g.scale = opt == 's' ? atol(optarg) : g.scale;
+		if (opt == '?' || g.scale < 1)
+			die("usage", USAGE);
+	}
+	if (optind != argc - 1 || (cold && g.mode == SAVE))
+		die("usage", USAGE);
+	cell_open(argv[optind]);
+	if (!cold && g.mode == COLD && !access(SNAPSHOT "/" SNAPSHOT_STATE, F_OK))
+		g.mode = WARM;
+}
+
+int main(int argc, char **argv)
+{
+	int signals, err;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);	/* make's shell dies before us */
+	options(argc, argv);
+	signals = signals_open();
+	err = g.mode == SAVE ? snapshot_cell() : 0;
+	if (err < 0)
+		die("cell", strerror(-err));
+	guest_run(signals);
+	if (not_restored()) {
+		boot_instead();
+		guest_run(signals);
+	}
 	if (fclose(g.log))
 		die("console.log", strerror(errno));
 	result_write();
-	return 0;
+	if (g.mode != SAVE || !strcmp(g.end, "saved"))
+		return 0;
+	fprintf(stderr, "guest: %s: %s\n", g.dir, g.end);
+	return 1;
 }

@@ -3,10 +3,13 @@
  * PID 1 of a guest: makes what the cell asks for, runs its program, takes
  * everything down again and reports.
  *
- * The cell comes from the host through fw_cfg, the report leaves through the
- * virtio-serial port that the program writes to as well, and the console is
- * left to the kernel's log but for the lines that name the phase.  Whatever
- * goes wrong before the program runs makes the cell "lost", with the reason.
+ * The cell comes from the host through a virtio-serial port, the report leaves
+ * through another, which the program writes to as well, and the console is left
+ * to the kernel's log but for the lines that name the phase.  Whatever goes
+ * wrong before the program runs makes the cell "lost", with the reason.
+ *
+ * A guest whose cell names no program is one to save: it makes everything
+ * ready and waits for another cell, which comes when it has been restored.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -31,13 +34,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/random.h>
 #include <linux/stat.h>
 
 #include "daxpin_uapi.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define CELL_PATH	"/sys/firmware/qemu_fw_cfg/by_name/opt/daxpin/cell/raw"
-#define PORT_NAME	"org.daxpin.ktap"
+#define PORT_REPORT	"org.daxpin.ktap"
+#define PORT_CELL	"org.daxpin.cell"
 #define MNT		"/mnt"
 #define MAX_WORDS	256
 #define MAX_ARGS	8192
@@ -45,6 +49,7 @@
 #define DEVICE_WAIT_MS	30000
 #define KILL_WAIT_MS	5000
 #define TASK_STACK_MAX	4096
+#define SEED_BYTES	32
 #define SYSLOG_ACTION_CONSOLE_LEVEL 8
 
 static const struct {
@@ -284,22 +289,8 @@ static void load_modules(char *list)
 		give_up("modprobe: exit %d: %s", status, one_line(out));
 }
 
-static void cell_read(void)
-{
-	size_t n;
-	FILE *f;
-
-	f = fopen(CELL_PATH, "r");
-	if (!f)
-		give_up("%s: %s", CELL_PATH, strerror(errno));
-	n = fread(cell, 1, sizeof(cell) - 1, f);
-	fclose(f);
-	if (n == sizeof(cell) - 1)
-		give_up("the cell is larger than %zu bytes", sizeof(cell) - 1);
-}
-
-/* The virtio-serial port is known by its name; the name of its node says nothing. */
-static bool port_find(char *path, size_t size)
+/* A virtio-serial port is known by its name; the name of its node says nothing. */
+static bool port_find(const char *wanted, char *path, size_t size)
 {
 	const char *top = "/sys/class/virtio-ports";
 	DIR *d = opendir(top);
@@ -314,9 +305,10 @@ static bool port_find(char *path, size_t size)
 		f = fopen(file, "r");
 		if (!f)
 			continue;
-		if (fgets(name, sizeof(name), f) && !strcmp(name, PORT_NAME "\n")) {
+		if (fgets(name, sizeof(name), f)) {
+			name[strcspn(name, "\n")] = '\0';
+			found = !strcmp(name, wanted);
 			snprintf(path, size, "/dev/%s", e->d_name);
-			found = true;
 		}
 		fclose(f);
 	}
@@ -325,22 +317,49 @@ static bool port_find(char *path, size_t size)
 	return found;
 }
 
-static void port_open(void)
+static int port_open(const char *name, int flags)
 {
 	long deadline = now_ms() + DEVICE_WAIT_MS;
 	char path[300];
+	int fd;
 
 	/* The host names the port in a message of its own, after the driver is bound. */
-	while (!port_find(path, sizeof(path))) {
+	while (!port_find(name, path, sizeof(path))) {
 		if (now_ms() > deadline)
-			give_up("no virtio-serial port is called %s", PORT_NAME);
+			give_up("no virtio-serial port is called %s", name);
 		sched_yield();
 	}
 	if (!wait_for("/dev", path))
 		give_up("%s did not appear", path);
-	port = fopen(path, "we");
-	if (!port)
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
 		give_up("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+/*
+ * Read a cell, which ends with an empty line.  Nothing to read, without waiting,
+ * means that the host has not opened its end of the port yet.
+ */
+static void cell_read(int fd)
+{
+	long deadline = now_ms() + DEVICE_WAIT_MS;
+	size_t n = 0;
+
+	do {
+		ssize_t got = read(fd, cell + n, sizeof(cell) - 1 - n);
+
+		if (got < 0)
+			give_up("reading the cell: %s", strerror(errno));
+		n += got;
+		cell[n] = '\0';
+		if (n == sizeof(cell) - 1)
+			give_up("the cell is larger than %zu bytes", n);
+		if (!got && now_ms() > deadline)
+			give_up("the cell has no end, after %zu bytes", n);
+		if (!got)
+			sched_yield();
+	} while (n < 2 || strcmp(cell + n - 2, "\n\n"));
 }
 
 static void namespace_make(const char *mode, const char *device)
@@ -610,28 +629,68 @@ static void shell(void)
 		;
 }
 
+/* Guests that are restored from one snapshot would all draw the same numbers. */
+static void pool_seed(const char *hex)
+{
+	struct {		/* struct rand_pool_info and what it has no room for */
+		int		bits, bytes;
+		unsigned char	seed[SEED_BYTES];
+	} pool = { .bits = 8 * SEED_BYTES, .bytes = SEED_BYTES };
+	int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+
+	for (size_t i = 0; i < SEED_BYTES; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &pool.seed[i]) != 1)
+			give_up("bad seed %s", hex);
+	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) || ioctl(fd, RNDRESEEDCRNG))
+		give_up("seeding the random numbers: %s", strerror(errno));
+	close(fd);
+}
+
+/* The host stops and saves us here; what comes after the wait is another cell's run. */
+static void snapshot_wait(int cells)
+{
+	console("phase ready");
+	cell_read(cells);
+}
+
+/* Load the modules and make the file system, all that a cell needs and does not change. */
+static void prepare(char *modules)
+{
+	if (modules)
+		load_modules(modules);
+	console("phase device");
+	fs_make(cell_need("device"));
+}
+
 int main(void)
 {
 	/* What we are told by and report to comes before all that may fail. */
-	char first[] = "qemu_fw_cfg virtio_pci virtio_console";
-	char *device, *fault, *modules;
+	char first[] = "virtio_pci virtio_console";
+	char *fault, *seed, *modules, *loaded;
+	int cells;
 
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	mount_all();
 	console("phase init");
 	load_modules(first);
-	port_open();
-	cell_read();
-	modules = cell_get("modules");
+	port = fdopen(port_open(PORT_REPORT, O_WRONLY), "w");
+	cells = port_open(PORT_CELL, O_RDONLY);
+	cell_read(cells);
+	loaded = cell_get("modules");
 	console("phase modules");
-	if (modules)
-		load_modules(modules);
-	device = cell_need("device");
-	fault = cell_get("fault");
-	console("phase device");
-	fs_make(device);
-	environment(fault);
+	prepare(cell_get("modules"));
 	klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 7);
+	if (!cell_get("run"))
+		snapshot_wait(cells);
+	close(cells);
+	modules = cell_get("modules");
+	if (modules && (!loaded || strcmp(modules, loaded)))
+		load_modules(modules);
+	seed = cell_get("seed");
+	if (seed)
+		pool_seed(seed);
+	fault = cell_get("fault");
+	environment(fault);
 	if (cell_get("shell")) {
 		shell();
 		power_off();
@@ -642,7 +701,7 @@ int main(void)
 	if (fault)
 		fault_report(fault);
 	if (all_killed())
-		fs_down(device);
+		fs_down(cell_need("device"));
 	else
 		report("lost tasks survive SIGKILL");
 	report("done");

@@ -31,6 +31,24 @@ int qmp_open(struct qmp *q, const char *path)
 	return qmp_send(q, "qmp_capabilities", NULL);
 }
 
+/* @fd travels with the command that gives it its name in QEMU. */
+int qmp_send_fd(struct qmp *q, const char *name, int fd)
+{
+	char line[128], control[CMSG_SPACE(sizeof(fd))] = "";
+	int n = snprintf(line, sizeof(line),
+			 "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"%s\"}}\n", name);
+	struct iovec text = { line, n };
+	struct msghdr m = { .msg_iov = &text, .msg_iovlen = 1, .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return sendmsg(q->fd, &m, 0) == n ? 0 : -EPIPE;
+}
+
 int qmp_send(struct qmp *q, const char *command, const char *arguments)
 {
 	char line[512];
@@ -43,16 +61,24 @@ int qmp_send(struct qmp *q, const char *command, const char *arguments)
 	return write(q->fd, line, n) == n ? 0 : -EPIPE;
 }
 
+static const char *member(const json_t *m, const char *in, const char *key)
+{
+	return json_string_value(json_object_get(json_object_get(m, in), key));
+}
+
 static void message(const char *line, qmp_event_fn *event, void *arg)
 {
 	json_t *m = json_loads(line, 0, NULL);
 	const char *name = json_string_value(json_object_get(m, "event"));
 	const char *text = json_string_value(json_object_get(m, "return"));
-	const char *reason;
+	const char *data = member(m, "data", "reason") ?: member(m, "data", "status");
 
-	reason = json_string_value(json_object_get(json_object_get(m, "data"), "reason"));
 	if (name)
-		event(arg, name, reason ? reason : "");
+		event(arg, name, data ?: "");
+	else if (member(m, "error", "desc"))
+		event(arg, "error", member(m, "error", "desc"));
+	else if (json_object_get(m, "QMP"))
+		event(arg, "QMP", "");
 	else if (text)
 		event(arg, "return", text);
 	json_decref(m);

@@ -20,9 +20,14 @@ int qmp_open(struct qmp *q, const char *path);
 /* Send @command (with @arguments, a JSON object, or NULL); answers come as events do. */
 int qmp_send(struct qmp *q, const char *command, const char *arguments);
 
+/* Give QEMU @fd, to be called @name in later commands. */
+int qmp_send_fd(struct qmp *q, const char *name, int fd);
+
 /*
- * Called with the name of an event and the "reason" in its data ("" if there is
- * none), or with the name "return" and the text of an answer that is a string.
+ * Called with the name of an event and the "reason" or "status" in its data (""
+ * if there is none); with the name "return" and the text of an answer that is a
+ * string; with "error" and what went wrong; or with "QMP" when QEMU greets, which
+ * it does when the machine has been made.
  */
 typedef void qmp_event_fn(void *arg, const char *name, const char *text);
 

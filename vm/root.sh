@@ -38,7 +38,7 @@ install_program() {
 
 # Every module that a file system, a machine, a scenario or init.c itself asks for.
 wanted_modules() {
-	printf '%s\n' qemu_fw_cfg virtio_pci virtio_console
+	printf '%s\n' virtio_pci virtio_console
 	sed -n 's/^modules[[:blank:]]*//p' "$top"/configs/fs/* "$top"/configs/machine/* \
 		"$top"/configs/guest "$top"/tests/*.scn "$top"/selftest/*.scn |
 		xargs -n 1 | grep -vx daxpin | sort -u
