@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: selftest/bench.sh [CELLS]
+# usage: selftest/bench.sh [CELLS [KERNEL]]
 #        selftest/bench.sh build
 #
-# How long the parts of a cell take on the stock kernel: one row on ext4-dax and
-# on xfs-dax, CELLS times each (default 5), one guest at a time.  Then the whole
-# default run, once.
+# How long the parts of a cell take on a kernel (default stock): one row on
+# ext4-dax and on xfs-dax in guests that boot, CELLS times each (default 5), one
+# guest at a time; then restored ones, and first a cell that does next to nothing;
+# what their snapshots take; and the whole smoke suite, once.
 #
 # With `build`, what it costs to build src:6.12 and to boot it: with no objects and
 # an empty ccache, again with a full one, after one file has changed; and the CPU
@@ -18,26 +19,54 @@ cd "$(dirname "$0")/.."
 run=$(mktemp -d)
 trap 'rm -rf "$run"' EXIT
 
+# cells COUNT KERNEL
 cells() {
-	./run.sh cells >/dev/null
-	ln -s "$PWD/out/root/stock.cpio" "$PWD/out/root/stock.kernel" "$run/"
-	for fs in ext4-dax xfs-dax; do
-		cells_of "$fs" "$1"
-	done
+	# The name of the kernel in paths is in the first line.
+	name=$(./run.sh cells -k "$2" | sed -n '1s,/.*,,p')
+	accel=$(vm/accel.sh)
+	mkdir "$run/bin"
+	cp out/guest out/judge "$run/bin/"
+	ln -s "$PWD/out/root/$name.cpio" "$PWD/out/root/$name.kernel" "$run/"
+	out/cells -t break_layouts -r break_layouts.vmsplice_pte.truncate_inside -a "$accel" \
+		-o "$run" "$name=out/kernels/$name"
+	booted "$1"
+	restored "$1"
 	start=$(date +%s)
-	./run.sh >/dev/null 2>&1 || :	# its verdicts are not what is measured
-	echo "the whole default run: $(($(date +%s) - start)) s"
+	./run.sh -k "$2" -s smoke >/dev/null 2>&1 || :	# its verdicts are not what is measured
+	echo "the smoke suite: $(($(date +%s) - start)) s"
 }
 
-cells_of() {
-	out/cells -t break_layouts -f "$1" -r break_layouts.vmsplice_pte.truncate_inside \
-		-a "$(vm/accel.sh)" -o "$run" stock=out/kernels/stock
-	for i in $(seq "$2"); do
-		out/guest "$run/stock/$1/break_layouts"
-		cp "$run/stock/$1/break_layouts/guest" "$run/$1-$i"
+booted() {
+	for fs in ext4-dax xfs-dax; do
+		cells_of "one row on $fs, booted" "$fs/break_layouts" "$1" -c
 	done
-	echo "one row on $1, $(vm/accel.sh), $(nproc) CPUs:"
-	out/times "$run/$1"-[0-9]*
+}
+
+restored() {
+	for cell in ext4/control_skip ext4-dax/break_layouts xfs-dax/break_layouts; do
+		snapshot=$(realpath "$run/$name/$cell/snapshot")
+		vm/snapshot.sh "$run" "${snapshot#"$run/snapshots/"}"
+	done
+	cells_of "a row that skips at once, restored" ext4/control_skip "$1"
+	for fs in ext4-dax xfs-dax; do
+		cells_of "one row on $fs, restored" "$fs/break_layouts" "$1"
+	done
+	find "${DAXPIN_CACHE:-/var/tmp/daxpin-$(id -u)}/snapshots" -mindepth 1 -maxdepth 1 \
+		-newer "$run/bin/judge" -exec du -cm {} + |
+		sed -n 's/\ttotal/ MB: these 3 snapshots/p'
+	echo
+}
+
+# cells_of WHAT CELL COUNT OPTION...: run the cell's guest COUNT times.
+cells_of() {
+	what=$1 cell=$run/$name/$2 count=$3
+	shift 3
+	for i in $(seq "$count"); do
+		"$run/bin/guest" "$@" "$cell"
+		cp "$cell/guest" "$run/times-$i"
+	done
+	echo "$what, $name, $accel, $(nproc) CPUs:"
+	out/times "$run"/times-*
 	echo
 }
 
@@ -93,5 +122,5 @@ case ${1:-5} in
 -h | --help) sed -n '/^# usage:/,/^[^#]/ s/^# \{0,1\}//p' "$0" ;;
 build) build ;;
 *[!0-9]*) echo "bench.sh: $1: expected a number of cells, or build" >&2; exit 2 ;;
-*) cells "${1:-5}" ;;
+*) cells "${1:-5}" "${2:-stock}" ;;
 esac

@@ -22,9 +22,11 @@ static const struct {
 	const char	*label;
 	const char	*keys[MAX_KEYS];
 } parts[] = {
-	{ "QEMU start to init",	   { "boot_ms" } },
-	{ "init to first test",	   { "init_ms", "modules_ms", "device_ms", "mkfs_ms",
-				     "mount_ms" } },
+	{ "to the first test line", { "line_ms" } },
+	{ "  QEMU start",	   { "qemu_ms" } },
+	{ "  firmware",		   { "firmware_ms" } },
+	{ "  kernel",		   { "kernel_ms" } },
+	{ "  init",		   { "init_ms" } },
 	{ "  modules",		   { "modules_ms" } },
 	{ "  namespace, device",   { "device_ms" } },
 	{ "  mkfs",		   { "mkfs_ms" } },
