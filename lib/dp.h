@@ -239,9 +239,9 @@ long dp_pins_taken(void);
 
 /*
  * Autopsy: why does @c not return?  Has the kernel log every blocked task
- * (sysrq w) and every CPU (sysrq l), releases the @n pins one by one, unmaps the
- * page at @addr (whose frame is @pfn), and last takes and drops a reference of
- * it, which wakes whoever waits for it.  @text tells in one line where the child sleeps,
+ * (sysrq w) and every CPU (sysrq l), releases the @n pins one by one, takes and
+ * drops a reference of the page at @addr (whose frame is @pfn), which wakes whoever
+ * waits for it, and last unmaps it.  @text tells in one line where the child sleeps,
  * with its kernel stack, the page's references, and what freed the child.
  */
 void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *addr,

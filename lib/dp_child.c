@@ -367,12 +367,13 @@ void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *a
 	refs = dp_pfn_refs(pfn);
 	pin = freed_by_pin(c, pins, n);
 	snprintf(freed, sizeof(freed), "freed by the release of pin %zu of %zu", pin, n);
+	/* A wake-up does not help who waits for a mapping, but dropping that is one. */
 	if (pin)
 		end = freed;
-	else if (freed_by_unmap(c, (void *)addr))
-		end = "freed by unmapping it: waits for a mapping";
 	else if (freed_by_poke(c, addr))
 		end = "freed by taking and dropping one more reference: lost wake-up";
+	else if (freed_by_unmap(c, (void *)addr))
+		end = "freed by unmapping it: waits for a mapping";
 	snprintf(text, size, "%c in %s, page with %d references, %s; its stack: %s",
 		 s.task, s.wchan, refs, end, stack);
 }
