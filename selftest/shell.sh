@@ -540,17 +540,19 @@ old_cache() {
 		kernels/src-6.12+kasan-bbbbbbbbbbbb kernels/src-6.12-cccccccccccc.tmp.1 \
 		kernels/linux-image-6.1.0-9-amd64_6.1.1-1 kernels/linux-image-6.1.0-10-amd64_6.1.2-1 \
 		kernels/image-aaaaaaaaaaaa kernels/image-bbbbbbbbbbbb \
-		build/src-6.12 build/src-6.12.source build/src-6.1 build/tree-12345678 apt/lists
-	touch -d '3 days ago' build/* apt apt/lists
+		build/src-6.12 build/src-6.12.source build/src-6.1 build/tree-12345678 apt/lists \
+		snapshots/aaaaaaaaaaaa snapshots/bbbbbbbbbbbb.tmp.1
+	touch -d '3 days ago' build/* apt apt/lists snapshots/*
 	touch -d '60 hours ago' kernels/*
 	touch -d '330 minutes ago' kernels/*bbbbbbbb kernels/*_6.1.2-1
-	mkdir build/new
+	mkdir build/new snapshots/cccccccccccc
 	head -c 3000000 /dev/zero >kernels/src-6.12-aaaaaaaaaaaa/bzImage
 	touch -d '60 hours ago' kernels/src-6.12-aaaaaaaaaaaa
 	cd "$OLDPWD"
 	printf '%s\n' build/new build/src-6.12 build/src-6.12.source kernels/image-aaaaaaaaaaaa \
 		kernels/image-bbbbbbbbbbbb kernels/linux-image-6.1.0-10-amd64_6.1.2-1 \
-		kernels/src-6.12+kasan-bbbbbbbbbbbb kernels/src-6.12-bbbbbbbbbbbb >"$dir/stays"
+		kernels/src-6.12+kasan-bbbbbbbbbbbb kernels/src-6.12-bbbbbbbbbbbb \
+		snapshots/cccccccccccc >"$dir/stays"
 	mkdir -p "$dir/co/out/kernels"
 	ln -s "$dir/old/kernels/image-aaaaaaaaaaaa" "$dir/co/out/kernels/6.12.1"
 }

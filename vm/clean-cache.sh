@@ -6,7 +6,7 @@
 # List the entries of the cache (DAXPIN_CACHE) with size and age, and remove those
 # that this checkout would not use next.  What out/ refers to stays; of every kind
 # of kernel and source the newest; what those kernels are built in; and what was
-# built, or fetched to know packages, within a day.
+# built, restored, or fetched to know packages, within a day.
 #
 #	-n	remove nothing, only say what would be
 #	-a	remove all of it
@@ -19,7 +19,7 @@ set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 dry='' all='' lock=''
-folders="kernels source build accel unstable unstable/source"
+folders="kernels source build snapshots accel unstable unstable/source"
 
 # "TIME PATH" of each entry, the newest first.
 entries() {
@@ -36,7 +36,10 @@ uses() {
 	for folder in apt unstable/apt; do
 		[ -z "$(find "$folder" -mtime -1 2>/dev/null | sed q)" ] || echo "fresh $folder"
 	done
-	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 -mtime -1 -printf 'fresh %p\n'
+	for folder in build snapshots; do
+		[ ! -d "$folder" ] ||
+			find "$folder" -mindepth 1 -maxdepth 1 -mtime -1 -printf 'fresh %p\n'
+	done
 	[ ! -d "$top/vm/patches" ] ||
 		find "$top/vm/patches" -mindepth 1 -maxdepth 1 -printf 'fresh build/check-%f\n'
 }
@@ -62,7 +65,7 @@ sort_out() {
 	}
 	$1 == "used" || $1 == "fresh" { keep[$2]; next }
 	{ order[++n] = $2 }
-	$2 !~ /^(build|apt|unstable\/apt)/ && kind($2) != "" && !(kind($2) in newest) {
+	$2 !~ /^(build|snapshots|apt|unstable\/apt)/ && kind($2) != "" && !(kind($2) in newest) {
 		newest[kind($2)]
 		keep[$2]
 	}

@@ -90,6 +90,8 @@ mv "$root/daxpin/init" "$root/init"
 install_modules
 install -D -m 644 -t "$root/lib/modules/$release" "$module"
 depmod -b "$root" "$release"
+# Snapshots are known by the content of this: when it was made is not part of it.
+find "$root" -exec touch -h -d @0 {} +
 (cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc --reproducible) > "$out.tmp"
 rm -rf "$root"
 mv "$out.tmp" "$out"
