@@ -183,7 +183,7 @@ run_make() {
 
 interrupted() {
 	trap '' INT TERM HUP
-	[ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || :
+	[ -z "$pid" ] || kill -s TERM -- "-$pid" 2>/dev/null || :
 	[ -z "$pid" ] || wait "$pid" 2>/dev/null || :
 	snapshots_drop
 	echo "run.sh: interrupted; the verdicts so far are in $run, and --resume ${run#results/} goes on" >&2
@@ -201,7 +201,8 @@ run_cells() {
 	exec 9>"$run/.lock"
 	flock -n 9 || die "${run#results/} is running"
 	trap interrupted INT TERM HUP
-	make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" &
+	# A group of its own: what make's shells have started is ended with them.
+	setsid make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" &
 	pid=$!
 	wait "$pid" || :	# a cell without a verdict is lost, and the report says so
 	pid=
