@@ -74,4 +74,33 @@ struct daxpin_call {
  */
 #define DAXPIN_CALL		_IOWR('x', 7, struct daxpin_call)
 
+/* Pages of the caller that are held as a driver would hold them. */
+struct daxpin_pin {
+	__u64	addr;		/* in, of a page */
+	__u64	len;		/* in, of whole pages */
+	__u32	flags;		/* in: DAXPIN_PIN_* */
+	__u32	times;		/* in: how often; out of DAXPIN_PIN_DROP: how often still */
+};
+
+#define DAXPIN_PIN_FOLL_PIN	1	/* pin_user_pages_fast(); else get_user_pages_fast() */
+#define DAXPIN_PIN_WRITE_ACCESS	2	/* FOLL_WRITE, and dirty when they are dropped */
+
+struct daxpin_copy {
+	__u64	off;		/* in what is held */
+	__u64	len;
+	__u64	data;		/* an address of the caller */
+};
+
+/*
+ * Hold pages until they are dropped, or the last copy of this open file is
+ * closed.  -EBUSY: it holds some; -EINVAL: no whole pages, or more than 1 Mi in
+ * all; -EFAULT: not all of them could be had, and none is held.
+ */
+#define DAXPIN_PIN_TAKE		_IOW('x', 8, struct daxpin_pin)
+/* Of struct daxpin_pin only times.  -EINVAL: more than are held. */
+#define DAXPIN_PIN_DROP		_IOWR('x', 9, struct daxpin_pin)
+/* What a device would do.  -EINVAL: outside of what is held; -EPERM: held without write access. */
+#define DAXPIN_PIN_READ		_IOW('x', 10, struct daxpin_copy)
+#define DAXPIN_PIN_WRITE	_IOW('x', 11, struct daxpin_copy)
+
 #endif

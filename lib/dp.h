@@ -174,16 +174,50 @@ int dp_dev_resume(struct dp_dev *d);
  * Pins
  */
 
+/*
+ * What takes the pages, and how: FOLL_GET, one reference, or FOLL_PIN, a pin that counts as
+ * 1024 references on a small folio; a write pin (FOLL_WRITE) is one for a device that
+ * writes into the pages.  READ and WRITE are as the device or the other side is asked,
+ * which of the pages is the opposite: DP_PIN_DIO_READ is a write pin.
+ */
 enum dp_pin_kind {
 	DP_PIN_NONE,
+	/* Direct I/O, FOLL_GET on 6.1 and FOLL_PIN since 6.5; READV, WRITEV: two vectors */
 	DP_PIN_DIO_READ,	/* read(2) from the device into the mapping: a write pin */
 	DP_PIN_DIO_WRITE,	/* write(2) from the mapping to the device: a read pin */
+	DP_PIN_DIO_READV,
+	DP_PIN_DIO_WRITEV,
 	DP_PIN_AIO_READ,	/* the same through libaio */
 	DP_PIN_AIO_WRITE,
+	DP_PIN_AIO_READV,
+	DP_PIN_AIO_WRITEV,
 	DP_PIN_URING_READ,	/* the same through io_uring */
 	DP_PIN_URING_WRITE,
-	DP_PIN_VMSPLICE,	/* vmsplice(2) into a pipe: a read pin, FOLL_GET */
+	DP_PIN_URING_READV,
+	DP_PIN_URING_WRITEV,
+	/* A FUSE server of ours keeps the request; FOLL_GET on 6.1 and FOLL_PIN since 6.3 */
+	DP_PIN_FUSE_READ,	/* its reply is the write into the pages */
+	DP_PIN_FUSE_WRITE,
+	/* Read pins, FOLL_GET */
+	DP_PIN_VMSPLICE,	/* vmsplice(2) into a pipe */
+	DP_PIN_SPLICE_PIPE,	/* and on into another pipe, by splice(2) */
+	DP_PIN_SPLICE_SOCKET,	/* and on into an AF_UNIX socket */
+	DP_PIN_ZEROCOPY,	/* MSG_ZEROCOPY by TCP to a peer that does not read */
+	DP_PIN_URING_SEND_ZC,	/* IORING_OP_SEND_ZC to such a peer */
+	/* The daxpin module, as a driver: see dp_gup_take(); WRITE is of the pages */
+	DP_PIN_MODULE_GET_READ,
+	DP_PIN_MODULE_GET_WRITE,
+	DP_PIN_MODULE_PIN_READ,
+	DP_PIN_MODULE_PIN_WRITE,
+	/* Holds nothing: done when dp_pin() returns; READ and WRITE are of the pages */
+	DP_PIN_VM_READ,		/* process_vm_readv(2), FOLL_PIN */
+	DP_PIN_VM_WRITE,
+	DP_PIN_PTRACE_READ,	/* PTRACE_PEEKDATA, FOLL_GET */
+	DP_PIN_PTRACE_WRITE,
+	DP_PIN_MEM_READ,	/* /proc/PID/mem, FOLL_GET */
+	DP_PIN_MEM_WRITE,
 	DP_PIN_URING_FIXED,	/* registered buffer: FOLL_LONGTERM, refused on fsdax */
+	DP_PIN_KINDS
 };
 
 struct dp_pin {
@@ -193,18 +227,25 @@ struct dp_pin {
 	size_t		 len;
 	uint64_t	 pfn;		/* of the page at addr */
 	int		 idle;		/* its references before */
-	struct dp_child	 child;		/* DIO: blocked in the system call */
-	int		 pipe[2];	/* VMSPLICE */
-	void		*ctx;		/* AIO, URING */
+	struct dp_child	 child;		/* blocked in the system call */
+	int		 fd[2];		/* pipe, sockets, FUSE; -1: none */
+	size_t		 ahead;		/* bytes that the peer has to read before ours */
+	char		*data;		/* what is written into the pages, or was read of them */
+	void		*ctx;		/* libaio, io_uring */
 };
 
-/* True for a kind whose device writes into the pinned pages when it is released. */
+/* True for a kind that writes into the pages when it is released, or at once if it holds none. */
 bool dp_pin_writes(enum dp_pin_kind kind);
 
+/* True for a kind that has references from dp_pin() to dp_unpin(): not NONE, VM, PTRACE, MEM. */
+bool dp_pin_holds(enum dp_pin_kind kind);
+
 /*
- * Pin @len bytes at @addr (page-aligned) until dp_unpin(), with I/O from or to
- * offset 0 of @dev, which is suspended by this.  Returns once the pin is held:
- * the page at @addr has more references than before (daxpin module).
+ * Pin @len bytes at @addr (page-aligned; at most 16 pages, as many as a pipe has room for) until
+ * dp_unpin().  What is written into the pages is what is at offset 0 of @dev.  Direct I/O
+ * is from or to there, and suspends @dev.  Returns once the pin is held: the page at
+ * @addr has more references than before (daxpin module).  A kind that holds nothing
+ * has done its access.
  *
  * -ENOENT without the daxpin module (nothing could prove the pin), -EOPNOTSUPP
  * or another error of the kernel when it refuses, -ETIMEDOUT when the
@@ -214,11 +255,37 @@ bool dp_pin_writes(enum dp_pin_kind kind);
 int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *addr, size_t len);
 
 /*
- * Let go: resume the device or empty the pipe, and wait for the I/O.  What the
- * device got from a read pin is stored in @seen (p->len bytes; NULL: not
- * wanted).  Returns 0, the error of the I/O, -EIO when it was short, -ETIMEDOUT.
+ * Let go: resume the device, answer, empty the pipe or have the peer read, and wait
+ * until the kernel says that it is done.  What was read through a read pin is stored in
+ * @seen (p->len bytes; NULL: not wanted).  Returns 0, the error of the I/O, -EIO when it
+ * was short, -ETIMEDOUT.
  */
 int dp_unpin(struct dp_pin *p, void *seen);
+
+/*
+ * What a driver could do, and no system call: pins of the daxpin module.  They belong to
+ * the descriptor, which may be passed on: they survive munmap(), the close of
+ * the file and the end of who took them, and go with the last copy of it.
+ */
+enum dp_gup {
+	DP_GUP_GET   = 0,	/* get_user_pages_fast() and put_page() */
+	DP_GUP_PIN   = 1,	/* pin_user_pages_fast() and unpin_user_pages_dirty_lock() */
+	DP_GUP_WRITE = 2,	/* FOLL_WRITE; the pages are made dirty when they are dropped */
+};
+
+/*
+ * Take all pages of @len bytes at @addr (page-aligned both) so many @times.  Returns a
+ * descriptor or -errno: -ENOENT without the daxpin module, otherwise that of
+ * mm/gup.c; then nothing is held.
+ */
+int dp_gup_take(const void *addr, size_t len, unsigned int flags, unsigned int times);
+
+/* Drop as many of them: how many are left, or -errno, -EINVAL: there are fewer. */
+int dp_gup_drop(int fd, unsigned int times);
+
+/* Through the pins: to and from offset @off of what is pinned; -EPERM without DP_GUP_WRITE. */
+int dp_gup_write(int fd, off_t off, const void *data, size_t len);
+int dp_gup_read(int fd, off_t off, void *data, size_t len);
 
 /*
  * References of the folio behind @addr, without those of page tables (an idle

@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Holders: what takes a reference to a page and keeps it until told. */
+/* Pins: their kinds, how they are taken, proved and let go, and the references of pages. */
 #include <errno.h>
-#include <fcntl.h>
-#include <libaio.h>
-#include <liburing.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include "dp.h"
+#include "dp_holder.h"
 #include "dp_module.h"
 
 #define PIN_WAIT_MS	10000	/* for the reference to show */
-#define UNPIN_WAIT_MS	30000	/* for I/O that nothing holds back any more */
-
-/*
- * How one kind of pin is taken and let go.  hold() starts it, and need not
- * wait until the page has its reference.  drop() lets go, and ends with the
- * result of the I/O: bytes or -errno.
- */
-struct holder {
-	int	(*hold)(struct dp_pin *p);
-	int	(*drop)(struct dp_pin *p, void *seen);
-	bool	on_dev;		/* held by suspending p->dev */
-	bool	writes;		/* the device writes into the page: a write pin */
-};
 
 static int page_ask(unsigned long request, struct daxpin_page *page)
 {
@@ -70,245 +53,56 @@ long dp_pins_taken(void)
 	return value;
 }
 
-/*
- * read(2) and write(2): a child is blocked in the call
- */
-
-static int dio_read(void *arg)
-{
-	struct dp_pin *p = arg;
-	ssize_t n = pread(p->dev->fd, p->addr, p->len, 0);
-
-	return n < 0 ? -errno : n;
-}
-
-static int dio_write(void *arg)
-{
-	struct dp_pin *p = arg;
-	ssize_t n = pwrite(p->dev->fd, p->addr, p->len, 0);
-
-	return n < 0 ? -errno : n;
-}
-
-static int hold_dio_read(struct dp_pin *p)
-{
-	return dp_child_start(&p->child, dio_read, p);
-}
-
-static int hold_dio_write(struct dp_pin *p)
-{
-	return dp_child_start(&p->child, dio_write, p);
-}
-
-static int drop_dio(struct dp_pin *p, void *seen)
-{
-	(void)seen;
-	return dp_child_wait(&p->child, UNPIN_WAIT_MS);
-}
-
-/*
- * libaio
- */
-
-static int aio_submit(struct dp_pin *p, short opcode)
-{
-	struct iocb io, *list = &io;
-	io_context_t ctx = NULL;
-	int err;
-
-	err = io_setup(1, &ctx);
-	if (err)
-		return err;
-	io_prep_pread(&io, p->dev->fd, p->addr, p->len, 0);
-	io.aio_lio_opcode = opcode;
-	err = io_submit(ctx, 1, &list);
-	if (err == 1) {
-		p->ctx = ctx;
-		return 0;
-	}
-	io_destroy(ctx);
-	return err < 0 ? err : -EIO;
-}
-
-static int hold_aio_read(struct dp_pin *p)
-{
-	return aio_submit(p, IO_CMD_PREAD);
-}
-
-static int hold_aio_write(struct dp_pin *p)
-{
-	return aio_submit(p, IO_CMD_PWRITE);
-}
-
-static int drop_aio(struct dp_pin *p, void *seen)
-{
-	struct timespec wait = { .tv_sec = UNPIN_WAIT_MS / 1000 };
-	struct io_event ev;
-	int n;
-
-	(void)seen;
-	n = io_getevents(p->ctx, 1, 1, &ev, &wait);
-	if (n == 1)
-		n = (long)ev.res;
-	else if (!n)
-		return -ETIMEDOUT;	/* io_destroy() would wait for ever */
-	io_destroy(p->ctx);
-	return n;
-}
-
-/*
- * io_uring
- */
-
-static int ring_new(struct dp_pin *p)
-{
-	struct io_uring *ring = calloc(1, sizeof(*ring));
-	int err;
-
-	if (!ring)
-		return -ENOMEM;
-	err = io_uring_queue_init(1, ring, 0);
-	if (err) {
-		free(ring);
-		return err;
-	}
-	p->ctx = ring;
-	return 0;
-}
-
-static void ring_free(struct dp_pin *p)
-{
-	io_uring_queue_exit(p->ctx);
-	free(p->ctx);
-	p->ctx = NULL;
-}
-
-static int ring_submit(struct dp_pin *p, bool writes)
-{
-	struct io_uring_sqe *sqe;
-	int err;
-
-	err = ring_new(p);
-	if (err)
-		return err;
-	sqe = io_uring_get_sqe(p->ctx);
-	if (writes)
-		io_uring_prep_read(sqe, p->dev->fd, p->addr, p->len, 0);
-	else
-		io_uring_prep_write(sqe, p->dev->fd, p->addr, p->len, 0);
-	/*
-	 * At once in a worker that may block.  Otherwise a first try takes the pages,
-	 * is told that it would have to wait, and drops them again.
-	 */
-	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
-	err = io_uring_submit(p->ctx);
-	if (err == 1)
-		return 0;
-	ring_free(p);
-	return err < 0 ? err : -EIO;
-}
-
-static int hold_uring_read(struct dp_pin *p)
-{
-	return ring_submit(p, true);
-}
-
-static int hold_uring_write(struct dp_pin *p)
-{
-	return ring_submit(p, false);
-}
-
-static int drop_uring(struct dp_pin *p, void *seen)
-{
-	struct __kernel_timespec wait = { .tv_sec = UNPIN_WAIT_MS / 1000 };
-	struct io_uring_cqe *cqe;
-	int n;
-
-	(void)seen;
-	n = io_uring_wait_cqe_timeout(p->ctx, &cqe, &wait);
-	if (n == -ETIME)
-		return -ETIMEDOUT;	/* tearing the ring down would wait for ever */
-	if (!n)
-		n = cqe->res;
-	ring_free(p);
-	return n;
-}
-
-/* A registered buffer is pinned FOLL_LONGTERM (io_uring/rsrc.c, io_sqe_buffer_register()). */
-static int hold_uring_fixed(struct dp_pin *p)
-{
-	struct iovec iov = { .iov_base = p->addr, .iov_len = p->len };
-	int err;
-
-	err = ring_new(p);
-	if (err)
-		return err;
-	err = io_uring_register_buffers(p->ctx, &iov, 1);
-	if (err)
-		ring_free(p);
-	return err;
-}
-
-static int drop_uring_fixed(struct dp_pin *p, void *seen)
-{
-	int err;
-
-	if (seen)
-		memcpy(seen, p->addr, p->len);
-	err = io_uring_unregister_buffers(p->ctx);
-	ring_free(p);
-	return err ? err : (int)p->len;
-}
-
-/*
- * vmsplice
- */
-
-static int hold_vmsplice(struct dp_pin *p)
-{
-	struct iovec iov = { .iov_base = p->addr, .iov_len = p->len };
-	ssize_t n;
-
-	if (pipe2(p->pipe, O_CLOEXEC | O_NONBLOCK))
-		return -errno;
-	n = vmsplice(p->pipe[1], &iov, 1, SPLICE_F_NONBLOCK);
-	if (n == (ssize_t)p->len)
-		return 0;
-	n = n < 0 ? -errno : -EIO;
-	close(p->pipe[0]);
-	close(p->pipe[1]);
-	return n;
-}
-
-/* Children may share the pipe: it is reading that drops the references, not closing. */
-static int drop_vmsplice(struct dp_pin *p, void *seen)
-{
-	void *buf = seen ? seen : malloc(p->len);
-	ssize_t n = buf ? read(p->pipe[0], buf, p->len) : -1;
-
-	if (n < 0)
-		n = -errno;
-	if (!seen)
-		free(buf);
-	close(p->pipe[0]);
-	close(p->pipe[1]);
-	return n;
-}
-
-static const struct holder holders[] = {
-	[DP_PIN_DIO_READ]    = { hold_dio_read,    drop_dio,         true,  true },
-	[DP_PIN_DIO_WRITE]   = { hold_dio_write,   drop_dio,         true,  false },
-	[DP_PIN_AIO_READ]    = { hold_aio_read,    drop_aio,         true,  true },
-	[DP_PIN_AIO_WRITE]   = { hold_aio_write,   drop_aio,         true,  false },
-	[DP_PIN_URING_READ]  = { hold_uring_read,  drop_uring,       true,  true },
-	[DP_PIN_URING_WRITE] = { hold_uring_write, drop_uring,       true,  false },
-	[DP_PIN_VMSPLICE]    = { hold_vmsplice,    drop_vmsplice,    false, false },
-	[DP_PIN_URING_FIXED] = { hold_uring_fixed, drop_uring_fixed, false, false },
+const struct holder dp_holders[] = {
+	[DP_PIN_DIO_READ]	   = { hold_dio,	 drop_dio,	   ON_DEV | WRITES },
+	[DP_PIN_DIO_WRITE]	   = { hold_dio,	 drop_dio,	   ON_DEV },
+	[DP_PIN_DIO_READV]	   = { hold_dio,	 drop_dio,	   ON_DEV | WRITES | VECTORED },
+	[DP_PIN_DIO_WRITEV]	   = { hold_dio,	 drop_dio,	   ON_DEV | VECTORED },
+	[DP_PIN_AIO_READ]	   = { hold_aio,	 drop_aio,	   ON_DEV | WRITES },
+	[DP_PIN_AIO_WRITE]	   = { hold_aio,	 drop_aio,	   ON_DEV },
+	[DP_PIN_AIO_READV]	   = { hold_aio,	 drop_aio,	   ON_DEV | WRITES | VECTORED },
+	[DP_PIN_AIO_WRITEV]	   = { hold_aio,	 drop_aio,	   ON_DEV | VECTORED },
+	[DP_PIN_URING_READ]	   = { hold_uring,	 drop_uring,	   ON_DEV | WRITES },
+	[DP_PIN_URING_WRITE]	   = { hold_uring,	 drop_uring,	   ON_DEV },
+	[DP_PIN_URING_READV]	   = { hold_uring,	 drop_uring,	   ON_DEV | WRITES | VECTORED },
+	[DP_PIN_URING_WRITEV]	   = { hold_uring,	 drop_uring,	   ON_DEV | VECTORED },
+	[DP_PIN_FUSE_READ]	   = { hold_fuse,	 drop_fuse,	   WRITES },
+	[DP_PIN_FUSE_WRITE]	   = { hold_fuse,	 drop_fuse,	   0 },
+	[DP_PIN_VMSPLICE]	   = { hold_vmsplice,	 drop_pipe,	   0 },
+	[DP_PIN_SPLICE_PIPE]	   = { hold_splice,	 drop_pipe,	   0 },
+	[DP_PIN_SPLICE_SOCKET]	   = { hold_splice,	 drop_pipe,	   TO_SOCKET },
+	[DP_PIN_ZEROCOPY]	   = { hold_send,	 drop_send,	   0 },
+	[DP_PIN_URING_SEND_ZC]	   = { hold_send,	 drop_send,	   ZC_RING },
+	[DP_PIN_MODULE_GET_READ]   = { hold_module,	 drop_module,	   0 },
+	[DP_PIN_MODULE_GET_WRITE]  = { hold_module,	 drop_module,	   WRITES },
+	[DP_PIN_MODULE_PIN_READ]   = { hold_module,	 drop_module,	   FOLL_PIN },
+	[DP_PIN_MODULE_PIN_WRITE]  = { hold_module,	 drop_module,	   FOLL_PIN | WRITES },
+	[DP_PIN_VM_READ]	   = { hold_vm,		 drop_nothing,	   TRANSIENT },
+	[DP_PIN_VM_WRITE]	   = { hold_vm,		 drop_nothing,	   TRANSIENT | WRITES },
+	[DP_PIN_PTRACE_READ]	   = { hold_ptrace,	 drop_nothing,	   TRANSIENT },
+	[DP_PIN_PTRACE_WRITE]	   = { hold_ptrace,	 drop_nothing,	   TRANSIENT | WRITES },
+	[DP_PIN_MEM_READ]	   = { hold_mem,	 drop_nothing,	   TRANSIENT },
+	[DP_PIN_MEM_WRITE]	   = { hold_mem,	 drop_nothing,	   TRANSIENT | WRITES },
+	[DP_PIN_URING_FIXED]	   = { hold_uring_fixed, drop_uring_fixed, 0 },
 };
 
 bool dp_pin_writes(enum dp_pin_kind kind)
 {
-	return kind != DP_PIN_NONE && holders[kind].writes;
+	return dp_holders[kind].flags & WRITES;
+}
+
+bool dp_pin_holds(enum dp_pin_kind kind)
+{
+	return kind != DP_PIN_NONE && !(dp_holders[kind].flags & TRANSIENT);
+}
+
+/* At half of the range, which for a page is a sector's end as well. */
+void pin_split(const struct dp_pin *p, struct iovec iov[2])
+{
+	size_t half = p->len / 2;
+
+	iov[0] = (struct iovec){ .iov_base = p->addr, .iov_len = half };
+	iov[1] = (struct iovec){ .iov_base = p->addr + half, .iov_len = p->len - half };
 }
 
 /* I/O may be handed to a worker before it takes its pages: wait for the reference itself. */
@@ -337,9 +131,59 @@ static int pin_undo(struct dp_pin *p, int err)
 	return result < 0 ? result : err;
 }
 
+/* The first @len bytes of the device. */
+static int dev_read(struct dp_dev *d, void *data, size_t len)
+{
+	void *buf;
+	ssize_t n;
+
+	if (posix_memalign(&buf, getpagesize(), len))
+		return -ENOMEM;
+	n = pread(d->fd, buf, len, 0);
+	if (n == (ssize_t)len)
+		memcpy(data, buf, len);
+	free(buf);
+	if (n < 0)
+		return -errno;
+	return n == (ssize_t)len ? 0 : -EIO;
+}
+
+/* Where the data is or will be: the device itself, or a copy of our own. */
+static int data_get(struct dp_pin *p)
+{
+	if (pin_is(p, ON_DEV))
+		return dp_dev_suspend(p->dev);
+	p->data = calloc(1, p->len);
+	if (!p->data)
+		return -ENOMEM;
+	return pin_is(p, WRITES) ? dev_read(p->dev, p->data, p->len) : 0;
+}
+
+/* What the device got of a read pin. */
+static int data_seen(struct dp_pin *p, void *seen)
+{
+	if (pin_is(p, ON_DEV))
+		return dev_read(p->dev, seen, p->len);
+	memcpy(seen, p->data, p->len);
+	return 0;
+}
+
+/* Before a child is waited for: one that a server of ours held up is free without it. */
+static void pin_free(struct dp_pin *p)
+{
+	for (int i = 0; i < 2; i++)
+		if (p->fd[i] >= 0)
+			close(p->fd[i]);
+	dp_child_kill(&p->child);
+	free(p->data);
+	*p = (struct dp_pin){ 0 };
+}
+
 int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *addr, size_t len)
 {
-	struct dp_pin pin = { .kind = kind, .dev = dev, .addr = addr, .len = len };
+	struct dp_pin pin = {
+		.kind = kind, .dev = dev, .addr = addr, .len = len, .fd = { -1, -1 },
+	};
 	int err;
 
 	*p = (struct dp_pin){ 0 };
@@ -348,59 +192,41 @@ int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *ad
 	pin.idle = dp_page_refs(addr, &pin.pfn);
 	if (pin.idle < 0)
 		return pin.idle;
-	if (holders[kind].on_dev) {
-		err = dp_dev_suspend(dev);
-		if (err)
-			return err;
-	}
-	err = holders[kind].hold(&pin);
+	err = data_get(&pin);
+	if (!err)
+		err = dp_holders[kind].hold(&pin);
 	if (err) {
-		if (holders[kind].on_dev)
+		if (pin_is(&pin, ON_DEV))
 			dp_dev_resume(dev);
+		pin_free(&pin);
 		return err;
 	}
 	*p = pin;
+	if (pin_is(p, TRANSIENT))
+		return 0;
 	err = pin_wait(p);
 	return err ? pin_undo(p, err) : 0;
 }
 
-/* What a read pin put on the device. */
-static int dev_seen(struct dp_pin *p, void *seen)
-{
-	void *buf;
-	ssize_t n;
-
-	if (posix_memalign(&buf, getpagesize(), p->len))
-		return -ENOMEM;
-	n = pread(p->dev->fd, buf, p->len, 0);
-	if (n == (ssize_t)p->len)
-		memcpy(seen, buf, p->len);
-	free(buf);
-	if (n < 0)
-		return -errno;
-	return n == (ssize_t)p->len ? 0 : -EIO;
-}
-
 int dp_unpin(struct dp_pin *p, void *seen)
 {
-	const struct holder *h = &holders[p->kind];
 	int n, err = 0;
 
 	if (p->kind == DP_PIN_NONE)
 		return 0;
-	if (h->on_dev)
+	if (pin_is(p, ON_DEV))
 		err = dp_dev_resume(p->dev);
 	if (err)
 		return err;
-	n = h->drop(p, seen);
+	n = dp_holders[p->kind].drop(p);
 	if (n >= 0)
 		err = (size_t)n == p->len ? 0 : -EIO;
 	else
 		err = n;
 	if (err == -ETIMEDOUT)
 		return err;	/* still held: the kernel has not let go of the pages */
-	if (!err && h->on_dev && !h->writes && seen)
-		err = dev_seen(p, seen);
-	*p = (struct dp_pin){ 0 };
+	if (!err && seen && !pin_is(p, WRITES))
+		err = data_seen(p, seen);
+	pin_free(p);
 	return err;
 }

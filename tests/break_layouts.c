@@ -87,22 +87,67 @@ FIXTURE_VARIANT(break_layouts) {
 	int		 refused;	/* errno of the pin on fsdax */
 };
 
-FIXTURE_VARIANT_ADD(break_layouts, none_pte)	    { DP_PIN_NONE,	  DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(break_layouts, none_pmd)	    { DP_PIN_NONE,	  DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(break_layouts, dio_read_pte)    { DP_PIN_DIO_READ,	  DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(break_layouts, dio_read_pmd)    { DP_PIN_DIO_READ,	  DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(break_layouts, dio_write_pte)   { DP_PIN_DIO_WRITE,	  DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(break_layouts, dio_write_pmd)   { DP_PIN_DIO_WRITE,	  DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(break_layouts, aio_read_pte)    { DP_PIN_AIO_READ,	  DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(break_layouts, aio_read_pmd)    { DP_PIN_AIO_READ,	  DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(break_layouts, aio_write_pte)   { DP_PIN_AIO_WRITE,	  DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(break_layouts, aio_write_pmd)   { DP_PIN_AIO_WRITE,	  DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(break_layouts, uring_read_pte)  { DP_PIN_URING_READ,  DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(break_layouts, uring_read_pmd)  { DP_PIN_URING_READ,  DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(break_layouts, uring_write_pte) { DP_PIN_URING_WRITE, DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(break_layouts, uring_write_pmd) { DP_PIN_URING_WRITE, DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(break_layouts, vmsplice_pte)    { DP_PIN_VMSPLICE,	  DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(break_layouts, vmsplice_pmd)    { DP_PIN_VMSPLICE,	  DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, none_pte)		 { DP_PIN_NONE,		    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, none_pmd)		 { DP_PIN_NONE,		    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, dio_read_pte)	 { DP_PIN_DIO_READ,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, dio_read_pmd)	 { DP_PIN_DIO_READ,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, dio_write_pte)	 { DP_PIN_DIO_WRITE,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, dio_write_pmd)	 { DP_PIN_DIO_WRITE,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, dio_readv_pte)	 { DP_PIN_DIO_READV,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, dio_readv_pmd)	 { DP_PIN_DIO_READV,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, dio_writev_pte)	 { DP_PIN_DIO_WRITEV,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, dio_writev_pmd)	 { DP_PIN_DIO_WRITEV,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, aio_read_pte)	 { DP_PIN_AIO_READ,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, aio_read_pmd)	 { DP_PIN_AIO_READ,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, aio_write_pte)	 { DP_PIN_AIO_WRITE,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, aio_write_pmd)	 { DP_PIN_AIO_WRITE,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, aio_readv_pte)	 { DP_PIN_AIO_READV,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, aio_readv_pmd)	 { DP_PIN_AIO_READV,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, aio_writev_pte)	 { DP_PIN_AIO_WRITEV,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, aio_writev_pmd)	 { DP_PIN_AIO_WRITEV,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, uring_read_pte)	 { DP_PIN_URING_READ,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, uring_read_pmd)	 { DP_PIN_URING_READ,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, uring_write_pte)	 { DP_PIN_URING_WRITE,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, uring_write_pmd)	 { DP_PIN_URING_WRITE,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, uring_readv_pte)	 { DP_PIN_URING_READV,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, uring_readv_pmd)	 { DP_PIN_URING_READV,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, uring_writev_pte)	 { DP_PIN_URING_WRITEV,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, uring_writev_pmd)	 { DP_PIN_URING_WRITEV,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, fuse_read_pte)	 { DP_PIN_FUSE_READ,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, fuse_read_pmd)	 { DP_PIN_FUSE_READ,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, fuse_write_pte)	 { DP_PIN_FUSE_WRITE,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, fuse_write_pmd)	 { DP_PIN_FUSE_WRITE,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, vmsplice_pte)	 { DP_PIN_VMSPLICE,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, vmsplice_pmd)	 { DP_PIN_VMSPLICE,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, splice_pipe_pte)	 { DP_PIN_SPLICE_PIPE,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, splice_pipe_pmd)	 { DP_PIN_SPLICE_PIPE,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, splice_socket_pte)	 { DP_PIN_SPLICE_SOCKET,    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, splice_socket_pmd)	 { DP_PIN_SPLICE_SOCKET,    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, zerocopy_pte)	 { DP_PIN_ZEROCOPY,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, zerocopy_pmd)	 { DP_PIN_ZEROCOPY,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, uring_send_zc_pte)	 { DP_PIN_URING_SEND_ZC,    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, uring_send_zc_pmd)	 { DP_PIN_URING_SEND_ZC,    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, module_get_read_pte)	 { DP_PIN_MODULE_GET_READ,  DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, module_get_read_pmd)	 { DP_PIN_MODULE_GET_READ,  DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, module_get_write_pte){ DP_PIN_MODULE_GET_WRITE,	DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, module_get_write_pmd){ DP_PIN_MODULE_GET_WRITE,	DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, module_pin_read_pte)	 { DP_PIN_MODULE_PIN_READ,  DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, module_pin_read_pmd)	 { DP_PIN_MODULE_PIN_READ,  DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, module_pin_write_pte){ DP_PIN_MODULE_PIN_WRITE,	DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, module_pin_write_pmd){ DP_PIN_MODULE_PIN_WRITE,	DP_MAP_PMD };
+/* It is over when the call returns: no reference is left. */
+FIXTURE_VARIANT_ADD(break_layouts, vm_read_pte)		 { DP_PIN_VM_READ,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, vm_read_pmd)		 { DP_PIN_VM_READ,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, vm_write_pte)	 { DP_PIN_VM_WRITE,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, vm_write_pmd)	 { DP_PIN_VM_WRITE,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, ptrace_read_pte)	 { DP_PIN_PTRACE_READ,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, ptrace_read_pmd)	 { DP_PIN_PTRACE_READ,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, ptrace_write_pte)	 { DP_PIN_PTRACE_WRITE,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, ptrace_write_pmd)	 { DP_PIN_PTRACE_WRITE,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, mem_read_pte)	 { DP_PIN_MEM_READ,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, mem_read_pmd)	 { DP_PIN_MEM_READ,	    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(break_layouts, mem_write_pte)	 { DP_PIN_MEM_WRITE,	    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(break_layouts, mem_write_pmd)	 { DP_PIN_MEM_WRITE,	    DP_MAP_PMD };
 /* FOLL_LONGTERM on fsdax: mm/gup.c, check_vma_flags(). */
 FIXTURE_VARIANT_ADD(break_layouts, uring_fixed_pte) { DP_PIN_URING_FIXED, DP_MAP_PTE, EOPNOTSUPP };
 FIXTURE_VARIANT_ADD(break_layouts, uring_fixed_pmd) { DP_PIN_URING_FIXED, DP_MAP_PMD, EOPNOTSUPP };
@@ -165,7 +210,7 @@ FIXTURE_TEARDOWN(break_layouts)
 
 static enum outcome outcome(const struct rig *r)
 {
-	if (r->kind == DP_PIN_NONE || r->refused || !r->file.dax)
+	if (!dp_pin_holds(r->kind) || r->refused || !r->file.dax)
 		return RETURNS;
 	return r->c->hits ? WAITS : MAY_WAIT;
 }
@@ -197,6 +242,9 @@ static void take_pin(struct __test_metadata *_metadata, struct rig *r)
 	TH_LOG("witness: dax=%d written=%d pmds=%d refused=%d refs=%d->%d",
 	       r->file.dax, r->file.written, r->file.pmds, r->refused, idle,
 	       dp_pfn_refs(r->pfn));
+	/* What holds none has left none. */
+	if (r->file.dax && !dp_pin_holds(r->pin.kind))
+		EXPECT_EQ(idle, dp_pfn_refs(r->pfn));
 	/* An interface may refuse only after it pinned; in a guest nobody else pins. */
 	if (r->refused && taken >= 0 && getenv("DAXPIN_GUEST"))
 		EXPECT_EQ(taken, dp_pins_taken());
@@ -252,7 +300,7 @@ static void start_op(struct __test_metadata *_metadata, struct rig *r)
 	TH_LOG("witness: operation=%s task=%c wchan=%s refs=%d",
 	       state_names[s.state], s.task, s.wchan[0] ? s.wchan : "-", refs);
 	/* A page that was cut off a page-cache file has no other reference left. */
-	if (r->pin.kind != DP_PIN_NONE)
+	if (dp_pin_holds(r->pin.kind))
 		EXPECT_GT(refs, r->file.dax ? r->pin.idle : 0)
 			TH_LOG("the pin was gone when the operation collided with it");
 	if (err) {

@@ -2,13 +2,14 @@
 /*
  * daxpin: what a test cannot see or do from user space.
  *
- * /dev/daxpin tells the reference count of the page behind an address, arms
- * fault points (seeded bugs) for the calling thread, gives DAX pages a wrong
- * owner, calls address space operations, and wedges a task or a CPU so that the
- * controls can prove that the harness notices.
+ * /dev/daxpin tells the reference count of the page behind an address, holds pages
+ * as a driver would, arms fault points (seeded bugs) for the calling thread,
+ * gives DAX pages a wrong owner, calls address space operations, and wedges a task
+ * or a CPU so that the controls can prove that the harness notices.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/irqflags.h>
 #include <linux/kprobes.h>
 #include <linux/migrate_mode.h>
@@ -17,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/writeback.h>
@@ -218,6 +220,184 @@ static long do_page(void __user *arg)
 	req.refs--;
 	put_page(page);
 	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
+}
+
+/*
+ * Pages that an open file holds, each as often as it was asked to: what is dropped first
+ * is what was taken last.
+ */
+struct pins {
+	struct mutex	lock;
+	struct page	**pages;	/* times * count, or NULL: none are held */
+	unsigned long	count;
+	unsigned int	times;
+	unsigned int	flags;
+};
+
+#define PINS_MAX	(1UL << 20)
+
+static void pins_drop_once(struct pins *p)
+{
+	bool dirty = p->flags & DAXPIN_PIN_WRITE_ACCESS;
+	struct page **pages = p->pages + --p->times * p->count;
+	unsigned long i;
+
+	if (p->flags & DAXPIN_PIN_FOLL_PIN) {
+		unpin_user_pages_dirty_lock(pages, p->count, dirty);
+		return;
+	}
+	for (i = 0; i < p->count; i++) {
+		if (dirty)
+			set_page_dirty_lock(pages[i]);
+		put_page(pages[i]);
+	}
+}
+
+static void pins_drop(struct pins *p, unsigned int times)
+{
+	while (times--)
+		pins_drop_once(p);
+	if (p->times)
+		return;
+	kvfree(p->pages);
+	p->pages = NULL;
+}
+
+/* A part is given back by itself: it was not written to. */
+static int pins_take_once(struct pins *p, unsigned long addr)
+{
+	unsigned int gup = p->flags & DAXPIN_PIN_WRITE_ACCESS ? FOLL_WRITE : 0;
+	struct page **pages = p->pages + p->times * p->count;
+	bool pin = p->flags & DAXPIN_PIN_FOLL_PIN;
+	int n, i;
+
+	if (pin)
+		n = pin_user_pages_fast(addr, p->count, gup, pages);
+	else
+		n = get_user_pages_fast(addr, p->count, gup, pages);
+	if (n == p->count) {
+		p->times++;
+		return 0;
+	}
+	for (i = 0; i < n; i++) {
+		if (pin)
+			unpin_user_page(pages[i]);
+		else
+			put_page(pages[i]);
+	}
+	return n < 0 ? n : -EFAULT;
+}
+
+static bool pins_valid(const struct daxpin_pin *req)
+{
+	u64 count = req->len >> PAGE_SHIFT;
+
+	return req->len && PAGE_ALIGNED(req->addr) && PAGE_ALIGNED(req->len) && req->times &&
+	       count <= PINS_MAX && req->times <= PINS_MAX / count &&
+	       !(req->flags & ~(DAXPIN_PIN_FOLL_PIN | DAXPIN_PIN_WRITE_ACCESS));
+}
+
+static int pins_take(struct pins *p, const struct daxpin_pin *req)
+{
+	unsigned int times;
+	int err = 0;
+
+	if (p->pages)
+		return -EBUSY;
+	p->count = req->len >> PAGE_SHIFT;
+	p->flags = req->flags;
+	p->pages = kvcalloc(req->times, p->count * sizeof(*p->pages), GFP_KERNEL);
+	if (!p->pages)
+		return -ENOMEM;
+	for (times = 0; times < req->times && !err; times++)
+		err = pins_take_once(p, req->addr);
+	if (err)
+		pins_drop(p, p->times);
+	return err;
+}
+
+static long do_pin_take(struct pins *p, void __user *arg)
+{
+	struct daxpin_pin req;
+	int err;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	if (!pins_valid(&req))
+		return -EINVAL;
+	mutex_lock(&p->lock);
+	err = pins_take(p, &req);
+	mutex_unlock(&p->lock);
+	return err;
+}
+
+static long do_pin_drop(struct pins *p, void __user *arg)
+{
+	struct daxpin_pin req;
+	int err = -EINVAL;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	mutex_lock(&p->lock);
+	if (req.times <= p->times) {
+		if (req.times)
+			pins_drop(p, req.times);
+		req.times = p->times;
+		err = 0;
+	}
+	mutex_unlock(&p->lock);
+	if (err)
+		return err;
+	return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
+}
+
+/* Up to the end of one page. */
+static int pins_copy_piece(struct pins *p, const struct daxpin_copy *req, size_t len, bool write)
+{
+	void *page = kmap_local_page(p->pages[req->off >> PAGE_SHIFT]);
+	void __user *data = u64_to_user_ptr(req->data);
+	void *at = page + offset_in_page(req->off);
+	unsigned long left;
+
+	if (write)
+		left = copy_from_user(at, data, len);
+	else
+		left = copy_to_user(data, at, len);
+	kunmap_local(page);
+	return left ? -EFAULT : 0;
+}
+
+static int pins_copy(struct pins *p, struct daxpin_copy *req, bool write)
+{
+	u64 all = p->pages ? (u64)p->count << PAGE_SHIFT : 0;
+	int err = 0;
+
+	if (req->off > all || req->len > all - req->off)
+		return -EINVAL;
+	if (write && !(p->flags & DAXPIN_PIN_WRITE_ACCESS))
+		return -EPERM;
+	while (req->len && !err) {
+		size_t len = min_t(u64, req->len, PAGE_SIZE - offset_in_page(req->off));
+
+		err = pins_copy_piece(p, req, len, write);
+		req->off += len;
+		req->data += len;
+		req->len -= len;
+	}
+	return err;
+}
+
+static long do_pin_copy(struct pins *p, void __user *arg, bool write)
+{
+	struct daxpin_copy req;
+	int err;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	mutex_lock(&p->lock);
+	err = pins_copy(p, &req, write);
+	mutex_unlock(&p->lock);
+	return err;
 }
 
 /*
@@ -603,13 +783,37 @@ static long daxpin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return do_call((void __user *)arg);
 	case DAXPIN_WEDGE:
 		return do_wedge(arg);
+	case DAXPIN_PIN_TAKE:
+		return do_pin_take(file->private_data, (void __user *)arg);
+	case DAXPIN_PIN_DROP:
+		return do_pin_drop(file->private_data, (void __user *)arg);
+	case DAXPIN_PIN_READ:
+	case DAXPIN_PIN_WRITE:
+		return do_pin_copy(file->private_data, (void __user *)arg,
+				   cmd == DAXPIN_PIN_WRITE);
 	}
 	return -ENOTTY;
 }
 
+static int daxpin_open(struct inode *inode, struct file *file)
+{
+	struct pins *p = kzalloc(sizeof(*p), GFP_KERNEL);
+
+	if (!p)
+		return -ENOMEM;
+	mutex_init(&p->lock);
+	file->private_data = p;
+	return 0;
+}
+
 static int daxpin_release(struct inode *inode, struct file *file)
 {
+	struct pins *p = file->private_data;
 	size_t i;
+
+	if (p->pages)
+		pins_drop(p, p->times);
+	kfree(p);
 
 	mutex_lock(&fault_lock);
 	for (i = 0; i < ARRAY_SIZE(faults); i++)
@@ -625,6 +829,7 @@ static int daxpin_release(struct inode *inode, struct file *file)
 
 static const struct file_operations daxpin_fops = {
 	.owner		= THIS_MODULE,
+	.open		= daxpin_open,
 	.unlocked_ioctl	= daxpin_ioctl,
 	.release	= daxpin_release,
 };
