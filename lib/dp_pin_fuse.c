@@ -111,7 +111,7 @@ static int answer_any(const struct dp_pin *p, const struct request *r)
 	case FUSE_INTERRUPT:
 		return 0;		/* these want none */
 	}
-	return answer(p, r, -ENOSYS, NULL, 0);
+	return answer(p, r, -EOPNOTSUPP, NULL, 0);
 }
 
 /* Answer one request: what it was, 0 when there is none, or -errno. */
@@ -142,18 +142,16 @@ static int serve(const struct dp_pin *p, int last, unsigned int bound_ms)
 	int n = r ? 0 : -ENOMEM;
 
 	while (n >= 0 && n != last) {
-		n = poll(wait, 2, left);
-		if (n < 0 && errno == EINTR)
-			n = 0;
-		else if (n <= 0)
-			n = n ? -errno : -ETIMEDOUT;
-		else if (wait[1].revents & POLLIN)
+		n = poll(wait, 2, left > 0 ? left : 0);
+		if (n > 0 && (wait[1].revents & POLLIN))
 			break;
-		else
+		if (n > 0)
 			n = serve_one(p, r);
+		else if (!n || errno != EINTR)
+			n = n ? -errno : -ETIMEDOUT;
+		else
+			n = 0;
 		left = deadline - dp_now_ms();
-		if (left < 0)
-			left = 0;
 	}
 	free(r);
 	return n < 0 ? n : 0;

@@ -184,7 +184,7 @@ static int wait_for(int fd, short events, long deadline)
 static int drain(struct dp_pin *p, long deadline)
 {
 	char first[65536];
-	size_t got = 0;
+	size_t got = 0, want;
 	ssize_t n;
 	int err;
 
@@ -192,8 +192,9 @@ static int drain(struct dp_pin *p, long deadline)
 		err = wait_for(p->fd[0], POLLIN, deadline);
 		if (err)
 			return err;
+		want = p->ahead < sizeof(first) ? p->ahead : sizeof(first);
 		if (p->ahead)
-			n = read(p->fd[0], first, p->ahead < sizeof(first) ? p->ahead : sizeof(first));
+			n = read(p->fd[0], first, want);
 		else
 			n = read(p->fd[0], p->data + got, p->len - got);
 		if (n <= 0)

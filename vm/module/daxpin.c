@@ -18,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
@@ -227,14 +228,14 @@ static long do_page(void __user *arg)
  * is what was taken last.
  */
 struct pins {
-	struct mutex	lock;
+	struct mutex	lock;		/* of all that follows */
 	struct page	**pages;	/* times * count, or NULL: none are held */
 	unsigned long	count;
 	unsigned int	times;
 	unsigned int	flags;
 };
 
-#define PINS_MAX	(1UL << 20)
+#define PINS_MAX	SZ_1M
 
 static void pins_drop_once(struct pins *p)
 {
