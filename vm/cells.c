@@ -367,7 +367,7 @@ static void put_options(FILE *f, const struct kernel *k)
 static void put_guest(FILE *f, const struct cell *c, bool snapshot)
 {
 	static const char *const fs_keys[] = { "type", "dax", "mkfs", "mount", "fsck", NULL };
-	static const char *const machine_keys[] = { "device", "namespace", NULL };
+	static const char *const machine_keys[] = { "device", "namespace", "devdax", NULL };
 	static const char *const guest_keys[] = { "ramdisk", NULL };
 
 	copy_keys(f, c->fs, fs_keys);

@@ -141,7 +141,8 @@ static bool excuses(const char *text)
 #define BOUND		"(-|[0-9][0-9.]*)"
 
 enum type {
-	T_TEXT, T_WORD, T_IDENT, T_NAME, T_NAMES, T_MODULES, T_OPTIONS, T_DEVICE, T_RELEASE,
+	T_TEXT, T_WORD, T_IDENT, T_NAME, T_NAMES, T_MODULES, T_OPTIONS, T_DEVICE, T_DEVDAX,
+	T_RELEASE,
 	T_SECONDS, T_RANK, T_SIZE, T_SEED, T_YES_NO, T_YES, T_FS_TYPE, T_NAMESPACE, T_RE, T_EXCUSE,
 	T_LOG, T_VERDICT, T_RUN, T_RANGE, T_CELLS, TYPES
 };
@@ -164,6 +165,7 @@ static const struct {
 			    "a list of words of A-Z 0-9 _ without CONFIG_, each once",
 			    no_config, 0 },
 	[T_DEVICE]	= { "^/dev/[^ \t]+$", "one path below /dev/", NULL, 0 },
+	[T_DEVDAX]	= { "^/dev/dax[0-9]+[.][0-9]+$", "a device DAX, /dev/daxN.N", NULL, 0 },
 	[T_RELEASE]	= { "^[0-9][^ \t]*$", "a kernel release", NULL, 0 },
 	[T_SECONDS]	= { "^[0-9]{1,9}$", "a number of seconds, 1..3600", up_to_hour, 0 },
 	[T_RANK]	= { "^[0-9]{1,9}$", "a number, 0..1000", up_to_1000, 0 },
@@ -248,6 +250,7 @@ static const struct key {
 	{ CONF_MACHINE,		"modules",	MAY,		T_MODULES },
 	{ CONF_MACHINE,		"device",	MUST,		T_DEVICE },
 	{ CONF_MACHINE,		"namespace",	MAY,		T_NAMESPACE },
+	{ CONF_MACHINE,		"devdax",	MAY,		T_DEVDAX },
 	{ CONF_MACHINE,		"provides",	MAY,		T_OPTIONS },
 	{ CONF_MACHINE,		"rank",		MUST,		T_RANK },
 
@@ -275,6 +278,7 @@ static const struct key {
 	{ CONF_CELL,		"machine",	MUST,		T_NAME },
 	{ CONF_CELL,		"device",	MUST,		T_DEVICE },
 	{ CONF_CELL,		"namespace",	MAY,		T_NAMESPACE },
+	{ CONF_CELL,		"devdax",	MAY,		T_DEVDAX },
 	{ CONF_CELL,		"fault",	MAY,		T_IDENT },
 	{ CONF_CELL,		"run",		MUST,		T_RUN },
 	{ CONF_CELL,		"timeout",	MUST,		T_SECONDS },

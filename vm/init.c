@@ -362,12 +362,13 @@ static void cell_read(int fd)
 	} while (n < 2 || strcmp(cell + n - 2, "\n\n"));
 }
 
-static void namespace_make(const char *mode, const char *device)
+/* Namespace @id, like 0.0, in @mode; it appears as @device. */
+static void namespace_make(const char *id, const char *mode, const char *device)
 {
 	char command[256];
 
 	snprintf(command, sizeof(command),
-		 "ndctl create-namespace -f -e namespace0.0 -m %s --map=mem", mode);
+		 "ndctl create-namespace -f -e namespace%s -m %s --map=mem", id, mode);
 	must(command, NULL);
 	if (!wait_for("/dev", device))
 		give_up("%s did not appear after ndctl create-namespace", device);
@@ -402,7 +403,7 @@ static void fs_make(char *device)
 	char *namespace = cell_get("namespace");
 
 	if (namespace)
-		namespace_make(namespace, device);
+		namespace_make("0.0", namespace, device);
 	else if (!wait_for("/dev", device))
 		give_up("%s did not appear", device);
 	console("phase mkfs");
@@ -412,6 +413,12 @@ static void fs_make(char *device)
 		give_up("mount -t %s -o %s %s: %s (the console has the reason)", type,
 			options ? options : "defaults", device, strerror(errno));
 	check_dax(!strcmp(cell_need("dax"), "yes"));
+}
+
+/* The kernel names a device DAX after its namespace. */
+static void devdax_make(const char *device)
+{
+	namespace_make(device + strlen("/dev/dax"), "devdax", device);
 }
 
 static void fs_down(char *device)
@@ -593,7 +600,7 @@ static void fault_report(const char *name)
 
 static void environment(const char *fault)
 {
-	char *ramdisk = cell_get("ramdisk");
+	char *ramdisk = cell_get("ramdisk"), *devdax = cell_get("devdax");
 
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("HOME", "/tmp", 1);
@@ -602,6 +609,8 @@ static void environment(const char *fault)
 	setenv("DAXPIN_DAX", cell_need("dax"), 1);
 	if (ramdisk)
 		setenv("DAXPIN_RAMDISK", ramdisk, 1);
+	if (devdax)
+		setenv("DAXPIN_DEVDAX", devdax, 1);
 	if (fault)
 		setenv("DAXPIN_FAULT", fault, 1);
 }
@@ -656,9 +665,13 @@ static void snapshot_wait(int cells)
 /* Load the modules and make the file system, all that a cell needs and does not change. */
 static void prepare(char *modules)
 {
+	char *devdax = cell_get("devdax");
+
 	if (modules)
 		load_modules(modules);
 	console("phase device");
+	if (devdax)
+		devdax_make(devdax);
 	fs_make(cell_need("device"));
 }
 
