@@ -80,7 +80,7 @@ check:
 bench:
 	selftest/bench.sh $(BENCH)
 
-tests/config: $(addprefix configs/kernel/,tests dax dm) vm/tests-config.sh
+tests/config: $(addprefix configs/kernel/,tests dax dm rdma xdp gup-test) vm/tests-config.sh
 	vm/tests-config.sh >$@.tmp
 	mv $@.tmp $@
 

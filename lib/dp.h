@@ -49,7 +49,7 @@ struct dp_file {
 	int		 fd;		/* valid while map is */
 	int		 dir;		/* of the folder, for unlink */
 	char		*map;		/* MAP_SHARED, the whole file, NULL: not held */
-	size_t		 len;		/* bytes at creation; a multiple of DP_PMD_SIZE */
+	size_t		 len;		/* bytes at creation; a multiple of what maps it */
 	char		 name[32];
 	uint64_t	 seed;
 	bool		 dax;		/* statx() says S_DAX */
@@ -389,5 +389,61 @@ struct dp_aop_result {
  * when the file has not.
  */
 int dp_aop_call(int fd, const char *op, struct dp_aop_result *r);
+
+/*
+ * Long-term pins (FOLL_LONGTERM): memory that is registered with a device, for as
+ * long as it likes.  Pages of a DAX file are refused (mm/gup.c, check_vma_flags()).
+ */
+
+enum dp_longterm_kind {
+	DP_LONGTERM_URING,	/* io_uring's registered buffers (io_uring/, io_pin_pages()) */
+	DP_LONGTERM_UPDATE,	/* the same into a slot of a table that is there */
+	DP_LONGTERM_RDMA,	/* a memory region (infiniband/core/umem.c, ib_umem_get()) */
+	DP_LONGTERM_XDP,	/* memory of a socket (net/xdp/xdp_umem.c, xdp_umem_pin_pages()) */
+	DP_LONGTERM_GUP,	/* gup_test's, fast and for reading (mm/gup_test.c); since 6.2 */
+};
+
+#define DP_GUP_TEST	"/sys/kernel/debug/gup_test"
+
+struct dp_longterm {
+	enum dp_longterm_kind kind;
+	void		*ctx;		/* of the device; NULL: not held */
+	char		*addr;		/* what is registered; NULL: nothing */
+	size_t		 len;
+};
+
+/* True when the device can write into the memory, not only read it. */
+bool dp_longterm_writes(enum dp_longterm_kind kind);
+
+/*
+ * Open the device; nothing is pinned yet.  RDMA and XDP bring the loopback
+ * interface up, and RDMA adds a link of soft RoCE to it, "daxpin"; both stay.
+ */
+int dp_longterm_open(struct dp_longterm *l, enum dp_longterm_kind kind);
+
+/* Unregister what is registered, and close the device. */
+void dp_longterm_close(struct dp_longterm *l);
+
+/*
+ * Register @len bytes at @addr, both multiples of the page size, for XDP at most
+ * 64 pages: 0, or the kernel's error when it refuses.
+ */
+int dp_longterm_pin(struct dp_longterm *l, void *addr, size_t len);
+
+/* Unregister it.  The kernel may drop the last reference a little later (XDP). */
+int dp_longterm_unpin(struct dp_longterm *l);
+
+/*
+ * Have the device read the registered memory, and tell in @buf (l->len bytes) what
+ * it got.  XDP can do so once.  -ETIMEDOUT when it does not answer, -ENODATA when
+ * nothing is registered.
+ */
+int dp_longterm_read(struct dp_longterm *l, void *buf);
+
+/* Have the device write @buf (l->len bytes) to it; -EOPNOTSUPP when it only reads. */
+int dp_longterm_write(struct dp_longterm *l, const void *buf);
+
+/* FOLL_PIN pins that the whole system holds (/proc/vmstat), -1 when the kernel does not tell. */
+long dp_pins_held(void);
 
 #endif

@@ -133,7 +133,7 @@ step shellcheck shellcheck_all
 step checkpatch checkpatch_all
 step data out/cells -L
 step unit_conf unit unit_conf vm/conf.c
-step unit_lib unit unit_lib "$(find lib -name "*.c") -ldevmapper -luring -laio"
+step unit_lib unit unit_lib "$(find lib -name "*.c") -ldevmapper -luring -laio -libverbs"
 step golden selftest/golden.sh
 step report selftest/report.sh
 step docs selftest/docs.sh

@@ -1102,6 +1102,73 @@ static void test_pin(void)
 }
 
 /*
+ * Long-term pins
+ */
+
+/* io_uring needs nobody's leave on most hosts: there it pins and moves bytes. */
+static void test_longterm_uring(enum dp_longterm_kind kind, char *page, size_t len)
+{
+	struct dp_longterm l = { 0 };
+	struct held was = held_now();
+	char data[getpagesize()], seen[getpagesize()];
+	int err;
+
+	err = dp_longterm_open(&l, kind);
+	if (err) {
+		skip(text("longterm: %d works", kind), text("io_uring says %d", err));
+		return;
+	}
+	dp_data_fill(page, len, 0, SEED);
+	equal(0, dp_longterm_pin(&l, page, len), text("longterm: %d is pinned", kind));
+	equal(-EBUSY, dp_longterm_pin(&l, page, len), "longterm: and not twice");
+	equal(0, dp_longterm_read(&l, seen), "longterm: the device reads");
+	equal(-1, dp_data_differ(page, seen, len), "longterm: what is there");
+	dp_data_fill(data, len, 0, SEED + 1);
+	equal(0, dp_longterm_write(&l, data), "longterm: the device writes");
+	equal(-1, dp_data_differ(data, page, len), "longterm: what it was told");
+	equal(0, dp_longterm_unpin(&l), "longterm: unpinned");
+	equal(0, dp_longterm_unpin(&l), "longterm: twice");
+	equal(-ENODATA, dp_longterm_read(&l, seen), "longterm: nothing to read any more");
+	equal(-ENODATA, dp_longterm_write(&l, data), "longterm: nor to write");
+	equal(-EFAULT, dp_longterm_pin(&l, NULL, len), "longterm: refused is what is not mapped");
+	equal(0, (long)l.addr, "longterm: and not held");
+	dp_longterm_close(&l);
+	dp_longterm_close(&l);
+	nothing_left(&was, "longterm: close, twice, leaves nothing");
+}
+
+static void test_longterm(void)
+{
+	struct dp_longterm zero = { 0 }, l, pattern;
+	size_t len = getpagesize();
+	char *page = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct held was = held_now();
+	long writers = 0;
+
+	if (page == MAP_FAILED)
+		die("mmap");
+	equal(-EBADF, dp_longterm_pin(&zero, page, len), "longterm: no device");
+	dp_longterm_close(&zero);
+	memset(&pattern, 0x5a, sizeof(pattern));
+	memcpy(&l, &pattern, sizeof(l));
+	fds_limit(0);
+	for (int kind = DP_LONGTERM_URING; kind <= DP_LONGTERM_GUP; kind++) {
+		int err = dp_longterm_open(&l, kind);
+
+		row(err < 0, text("longterm: %d has no file left (%d)", kind, err));
+		writers |= dp_longterm_writes(kind) << kind;
+	}
+	fds_limit(-1);
+	row(!memcmp(&l, &pattern, sizeof(l)), "longterm: the structure is as it was");
+	nothing_left(&was, "longterm: nothing is left of what was refused");
+	equal(1 << DP_LONGTERM_URING | 1 << DP_LONGTERM_UPDATE | 1 << DP_LONGTERM_RDMA, writers,
+	      "longterm: these write");
+	test_longterm_uring(DP_LONGTERM_URING, page, len);
+	test_longterm_uring(DP_LONGTERM_UPDATE, page, len);
+	munmap(page, len);
+}
+
+/*
  * Debug pins
  */
 
@@ -1256,6 +1323,7 @@ int main(void)
 	test_pin_kinds();
 	test_holders();
 	test_pin();
+	test_longterm();
 	test_log_records();
 	test_log_waits();
 	test_log_refused();
