@@ -66,6 +66,10 @@ static struct fault faults[] = {
 	  .gone = "who drops the last pin wakes who waits for it",
 	  .function = { "wake_up_var" },
 	  .stub = return_zero },
+	{ .name = "unpin_user_pages",
+	  .gone = "who pinned a part and is refused the rest lets go of that part",
+	  .function = { "unpin_user_pages" },
+	  .stub = return_zero },
 };
 
 static DEFINE_MUTEX(fault_lock);	/* owner, and registration of the probes */
