@@ -443,6 +443,13 @@ int dp_longterm_read(struct dp_longterm *l, void *buf);
 /* Have the device write @buf (l->len bytes) to it; -EOPNOTSUPP when it only reads. */
 int dp_longterm_write(struct dp_longterm *l, const void *buf);
 
+/*
+ * Watch the child until it has ended or sleeps for good, wherever that is: 100 looks
+ * in a row, 5 ms apart, find the same function in @s and as many voluntary context
+ * switches.  -ETIMEDOUT after @bound_ms.
+ */
+int dp_child_rest(const struct dp_child *c, struct dp_sight *s, unsigned int bound_ms);
+
 /* FOLL_PIN pins that the whole system holds (/proc/vmstat), -1 when the kernel does not tell. */
 long dp_pins_held(void);
 

@@ -243,6 +243,29 @@ int dp_child_return(struct dp_child *c, unsigned int bound_ms)
 	return dp_child_wait(c, 0);
 }
 
+int dp_child_rest(const struct dp_child *c, struct dp_sight *s, unsigned int bound_ms)
+{
+	long deadline = dp_now_ms() + bound_ms, last = -1;
+	char where[sizeof(s->wchan)] = "";
+	int asleep = 0, err;
+
+	do {
+		long now = c->pid ? switches(c->pid) : -1;
+
+		err = dp_child_look(c, s);
+		if (err || s->state == DP_DONE)
+			return err;
+		if (now < 0 || now != last || s->task == 'R' || strcmp(where, s->wchan))
+			asleep = 0;
+		if (++asleep > STUCK_LOOKS)
+			return 0;
+		last = now;
+		memcpy(where, s->wchan, sizeof(where));
+		ended(c, STUCK_EVERY_MS);
+	} while (dp_now_ms() < deadline);
+	return -ETIMEDOUT;
+}
+
 int dp_child_wait(struct dp_child *c, unsigned int bound_ms)
 {
 	int err;

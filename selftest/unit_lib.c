@@ -721,6 +721,32 @@ static int see_woken(void *arg)
 	return dp_child_return(&w.child, 2000);
 }
 
+static void test_child_rest(void)
+{
+	struct held was = held_now();
+	struct dp_child c = { 0 };
+	struct dp_sight s;
+	int fds[2];
+
+	equal(-ECHILD, dp_child_rest(&c, &s, SHORT_MS), "rest: no child");
+	if (pipe2(fds, O_CLOEXEC))
+		die("pipe2");
+	start(&c, read_byte, &fds[0]);
+	equal(0, dp_child_rest(&c, &s, SOON_MS), "rest: a child in read() of an empty pipe");
+	row(s.state != DP_DONE && s.task == 'S', "rest: it sleeps");
+	dp_child_kill(&c);
+	start(&c, wake_often, NULL);
+	equal(-ETIMEDOUT, dp_child_rest(&c, &s, 20 * SHORT_MS), "rest: a child that wakes up");
+	dp_child_kill(&c);
+	start(&c, sleep_ms, &(int){ SHORT_MS });
+	equal(0, dp_child_rest(&c, &s, SOON_MS), "rest: a child that ends");
+	equal(DP_DONE, s.state, "rest: it has ended");
+	dp_child_wait(&c, SOON_MS);
+	close(fds[0]);
+	close(fds[1]);
+	nothing_left(&was, "rest: nothing is left");
+}
+
 static void test_waits(void)
 {
 	static const struct {
@@ -1315,6 +1341,7 @@ int main(void)
 	test_fault();
 	test_child_no_fd();
 	test_waits();
+	test_child_rest();
 	test_file(DP_MAP_PTE);
 	test_file(DP_MAP_PMD);
 	test_file_refused();
