@@ -57,8 +57,8 @@ struct offer {
 	int		err;	/* errno, or 0: it is pinned */
 	int		since;	/* the kernel that has another one, or 0 */
 	int		then;	/* that one */
+	int		pins;	/* that are kept then, or 0: one for each page */
 	bool		child;	/* who pins was forked after the memory was touched */
-	int		pins;	/* that are kept, 0: one for each page */
 };
 
 /* What who pins has seen; the memory is shared with the row. */
@@ -110,7 +110,7 @@ FIXTURE_VARIANT(uring) { struct offer o; };
 FIXTURE_VARIANT_ADD(uring, anon)               { { ANON,          0 } };
 FIXTURE_VARIANT_ADD(uring, anon_child)         { { ANON,          0, .child = true } };
 FIXTURE_VARIANT_ADD(uring, shmem)              { { SHMEM,         0 } };
-FIXTURE_VARIANT_ADD(uring, devdax)             { { DEVDAX,        EOPNOTSUPP, V(6, 5), 0, .pins = 1 } };
+FIXTURE_VARIANT_ADD(uring, devdax)             { { DEVDAX,        EOPNOTSUPP, V(6, 5), 0, 1 } };
 FIXTURE_VARIANT_ADD(uring, fsdax_shared)       { { FILE_SHARED,   EOPNOTSUPP } };
 FIXTURE_VARIANT_ADD(uring, fsdax_child)        { { FILE_SHARED,   EOPNOTSUPP, .child = true } };
 FIXTURE_VARIANT_ADD(uring, fsdax_pmd)          { { FILE_PMD,      EOPNOTSUPP } };
@@ -128,7 +128,7 @@ FIXTURE(update) { struct rig r; };
 FIXTURE_VARIANT(update) { struct offer o; };
 
 FIXTURE_VARIANT_ADD(update, anon)               { { ANON,          0 } };
-FIXTURE_VARIANT_ADD(update, devdax)             { { DEVDAX,        EOPNOTSUPP, V(6, 5), 0, .pins = 1 } };
+FIXTURE_VARIANT_ADD(update, devdax)             { { DEVDAX,        EOPNOTSUPP, V(6, 5), 0, 1 } };
 FIXTURE_VARIANT_ADD(update, fsdax_shared)       { { FILE_SHARED,   EOPNOTSUPP } };
 FIXTURE_VARIANT_ADD(update, fsdax_pmd)          { { FILE_PMD,      EOPNOTSUPP } };
 FIXTURE_VARIANT_ADD(update, fsdax_private)      { { FILE_PRIVATE,  EOPNOTSUPP } };
@@ -647,6 +647,68 @@ FIXTURE_TEARDOWN(gup)
 TEST_F_TIMEOUT(gup, pin, ROW_S)
 {
 	pin(_metadata, &self->r);
+}
+
+/*
+ * A device DAX has no blocks to give up, but it can go as a whole: unbind its driver,
+ * and the page structures of its memory go, too.  They may not before the last pin
+ * of them has (mm/memremap.c, memunmap_pages()).
+ */
+FIXTURE(unbind) { struct rig r; };
+
+FIXTURE_VARIANT(unbind) {
+	enum dp_longterm_kind	kind;
+	struct offer		o;
+};
+
+FIXTURE_VARIANT_ADD(unbind, uring) { DP_LONGTERM_URING, { DEVDAX, 0 } };
+FIXTURE_VARIANT_ADD(unbind, rdma)  { DP_LONGTERM_RDMA,  { DEVDAX, 0 } };
+FIXTURE_VARIANT_ADD(unbind, xdp)   { DP_LONGTERM_XDP,   { DEVDAX, 0 } };
+
+FIXTURE_SETUP(unbind)
+{
+	const char *why = missing(variant->kind, &variant->o);
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (!getenv("DAXPIN_GUEST"))
+		SKIP(return, "no DAXPIN_GUEST: the driver may take the kernel with it");
+	if (variant->kind == DP_LONGTERM_URING && kernel() < V(6, 5))
+		SKIP(return, "io_uring of a kernel before 6.5 pins no device DAX");
+	setup(_metadata, &self->r, variant->kind, &variant->o);
+}
+
+FIXTURE_TEARDOWN(unbind)
+{
+	teardown(&self->r);
+}
+
+static int unbind_driver(void *arg)
+{
+	const char *name = strrchr(getenv("DAXPIN_DEVDAX"), '/') + 1;
+
+	return dp_knob_set("/sys/bus/dax/drivers/device_dax/unbind", name);
+}
+
+TEST_F_TIMEOUT(unbind, waits, ROW_S)
+{
+	struct rig *r = &self->r;
+	struct dp_sight s;
+	int idle, held;
+
+	ASSERT_EQ(0, dp_longterm_open(&r->pin, r->kind));
+	idle = dp_pfn_refs(r->pfn);
+	ASSERT_EQ(0, dp_longterm_pin(&r->pin, r->mem, LEN));
+	held = dp_pfn_refs(r->pfn);
+	ASSERT_EQ(0, dp_child_start(&r->racer, unbind_driver, r));
+	ASSERT_EQ(0, dp_child_rest(&r->racer, &s, SETTLE_MS));
+	TH_LOG("witness: refs=%d->%d task=%c wchan=%s", idle, held, s.task,
+	       s.wchan[0] ? s.wchan : "-");
+	EXPECT_LT(idle, held);
+	EXPECT_NE(DP_DONE, s.state)
+		TH_LOG("the driver is unbound and does not wait for the pin");
+	EXPECT_EQ(0, dp_longterm_unpin(&r->pin));
+	EXPECT_EQ(0, dp_child_wait(&r->racer, SETTLE_MS));
 }
 
 TEST_HARNESS_MAIN
