@@ -39,7 +39,7 @@ out/linux: FORCE
 	@ln -sfn "$$(env -u DAXPIN_LINUX_SOURCE vm/linux-source.sh)" $@
 
 # One call builds them all; lib.mk has the rules.
-$(addprefix $(O)/programs/,$(TESTS)) &: $(wildcard tests/*.c lib/*) tests/Makefile | out/linux $(O)/programs
+$(addprefix $(O)/programs/,$(TESTS)) &: $(wildcard tests/*.[ch] lib/*) tests/Makefile | out/linux $(O)/programs
 	$(MAKE) -s -C tests OUTPUT=$(abspath $(O)/programs) KSFT=$(KSFT) CC="$(CC)"
 
 # After the tests, which make the copy of the harness.

@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The rig of all tests in which an operation meets a pin.
+ *
+ * A file is written and mapped, a part of it pinned.  A child runs the operation;
+ * we see whether it ends or waits before we let go of the pin, and look at all of
+ * the data when both are over.
+ *
+ * An operation is data: what runs, and what the file must hold afterwards.  A
+ * collision is an operation at an offset, a pin, and the outcome that is right on a
+ * DAX file.  On a page-cache file the pinned page is only a copy: nothing waits.
+ */
+#ifndef RIG_H
+#define RIG_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "lib/dp.h"
+
+#define PAGE		4096L
+#define PMD		((off_t)DP_PMD_SIZE)
+#define PIN_LEN		(4 * PAGE)
+
+/* Whose data: of the file, the device, what an operation writes, another file. */
+enum { FILE_SEED = 1, DEV_SEED, OP_SEED, OTHER_SEED };
+
+#define TEXT_MAX	2048
+
+#define SETTLE_MS	20000	/* the operation ends or waits */
+#define RETURN_MS	20000	/* the operation ends once the pin is gone */
+#define ROW_S		240	/* more than all bounds of a row together */
+
+enum outcome {
+	RETURNS,	/* it gives no pinned page up, or the pin was never taken */
+	WAITS,
+	MAY_WAIT,	/* no pinned page is given up, but ext4 and xfs look at the whole file */
+};
+
+struct rig;
+struct collision;
+
+/* What the files of a row hold; each has room for twice the file's length. */
+struct content {
+	char	*data;
+	off_t	 size;
+};
+
+struct op {
+	const char *name;
+	int	(*run)(struct rig *r);		/* in the child: 0 or -errno */
+	/* Do the same to the content (NULL: nothing). */
+	void	(*effect)(const struct collision *c, struct content *x);
+	/* Bytes from c->off on that it changes: c->len, or all. */
+	bool	 to_end;
+	bool	 moves;				/* data goes to another offset */
+};
+
+struct collision {
+	const struct op	*op;
+	int		 mode;		/* what op makes of it */
+	off_t		 off;
+	off_t		 len;
+	off_t		 pin;		/* where PIN_LEN bytes are pinned */
+	enum outcome	 outcome;	/* on a DAX file, with a pin */
+	int		 err;		/* errno that the operation ends with, and does nothing */
+	int		 err_ext4;	/* the same on ext4 alone */
+	bool		 touch;		/* pinned pages are mapped again while it waits */
+	bool		 unmap;		/* the pin outlives the mapping */
+};
+
+struct rig {
+	struct dp_file		 file;
+	struct dp_dev		 dev;
+	struct dp_pin		 pin;
+	struct dp_child		 racer;
+	struct dp_child		 toucher;
+	enum dp_pin_kind	 kind;
+	int			 refused;	/* errno of a pin that must not be given, or 0 */
+	const struct collision	*c;
+	off_t			 hole, hole_len;	/* of the file, made before the pin */
+	uint64_t		 pfn;		/* of the page that is pinned */
+	blkcnt_t		 blocks;	/* of the file, before */
+	bool			 ext4;
+	bool			 waited;	/* the operation did */
+	char			 seen[PIN_LEN];	/* what the device got from a read pin */
+};
+
+static const char *const state_names[] = {
+	[DP_DONE] = "done", [DP_WAITS] = "waits", [DP_BUSY] = "busy",
+};
+
+/*
+ * Set-up
+ */
+
+/* What the configuration promises of the file; on a live machine only DAX is of use. */
+static inline bool dax_promised(void)
+{
+	const char *dax = getenv("DAXPIN_DAX");
+
+	return !dax || !strcmp(dax, "yes");
+}
+
+static inline bool on_dax(const char *dir)
+{
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	struct statx st = { 0 };
+
+	if (fd < 0)
+		return false;
+	if (statx(fd, "", AT_EMPTY_PATH, 0, &st))
+		st.stx_attributes = 0;
+	close(fd);
+	return st.stx_attributes & STATX_ATTR_DAX;
+}
+
+/* The premise that this machine does not provide, or NULL. */
+static inline const char *rig_missing(enum dp_map map)
+{
+	const char *dir = getenv("DAXPIN_DIR");
+
+	if (!dir)
+		return "DAXPIN_DIR does not name a mounted DAX directory";
+	if (access("/dev/daxpin", R_OK | W_OK))
+		return "no /dev/daxpin (vm/module): nothing could prove a pin";
+	if (!getenv("DAXPIN_RAMDISK"))
+		return "DAXPIN_RAMDISK does not name a RAM disk that may be overwritten";
+	if (map == DP_MAP_PMD && !dax_promised())
+		return "a page-cache file has no PMD mapping";
+	/* A guest has what follows, or it has a bug. */
+	if (getenv("DAXPIN_GUEST"))
+		return NULL;
+	if (!on_dax(dir))
+		return "DAXPIN_DIR is not on a DAX file system";
+	if (access("/sys/kernel/tracing/events/fs_dax/dax_pmd_fault_done", F_OK))
+		return "no fs_dax:dax_pmd_fault_done tracepoint to tell PMD from PTE";
+	return NULL;
+}
+
+static inline bool is_ext4(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && fs.f_type == EXT4_SUPER_MAGIC;
+}
+
+static inline void rig_open(struct __test_metadata *_metadata, struct rig *r, enum dp_map map,
+			    off_t len)
+{
+	dp_case_begin(_metadata->name);
+	ASSERT_EQ(0, dp_file_open(&r->file, getenv("DAXPIN_DIR"), len, map, FILE_SEED));
+	ASSERT_EQ(dax_promised(), r->file.dax);
+	ASSERT_TRUE(r->file.written);
+	if (r->file.dax)
+		ASSERT_EQ(map == DP_MAP_PMD ? len / PMD : 0, r->file.pmds);
+	ASSERT_EQ(0, dp_dev_open(&r->dev, getenv("DAXPIN_RAMDISK"), PIN_LEN, DEV_SEED));
+	r->ext4 = is_ext4(r->file.fd);
+}
+
+static inline void rig_close(struct rig *r)
+{
+	dp_unpin(&r->pin, NULL);	/* first: the racer may be waiting for it */
+	if (!dp_child_kill(&r->racer) || !dp_child_kill(&r->toucher))
+		return;			/* what they hold would stop us as well */
+	dp_dev_close(&r->dev);
+	dp_file_close(&r->file);
+}
+
+/*
+ * The pin
+ */
+
+static inline void take_pin(struct __test_metadata *_metadata, struct rig *r)
+{
+	char *addr = r->file.map + r->c->pin;
+	long taken = dp_pins_taken();
+	struct stat st;
+	int idle;
+
+	idle = dp_page_refs(addr, &r->pfn);
+	ASSERT_EQ(-r->refused, dp_pin(&r->pin, r->kind, &r->dev, addr, PIN_LEN));
+	TH_LOG("witness: dax=%d written=%d pmds=%d refused=%d refs=%d->%d",
+	       r->file.dax, r->file.written, r->file.pmds, r->refused, idle,
+	       dp_pfn_refs(r->pfn));
+	/* What holds none has left none. */
+	if (r->file.dax && !dp_pin_holds(r->pin.kind))
+		EXPECT_EQ(idle, dp_pfn_refs(r->pfn));
+	/* An interface may refuse only after it pinned; in a guest nobody else pins. */
+	if (r->refused && taken >= 0 && getenv("DAXPIN_GUEST"))
+		EXPECT_EQ(taken, dp_pins_taken());
+	ASSERT_EQ(0, fstat(r->file.fd, &st));
+	r->blocks = st.st_blocks;
+}
+
+static inline bool writes(const struct rig *r)
+{
+	return !r->refused && dp_pin_writes(r->kind);
+}
+
+static inline bool reads(const struct rig *r)
+{
+	return !r->refused && r->kind != DP_PIN_NONE && !dp_pin_writes(r->kind);
+}
+
+/* The last VMA of the file goes, and its page tables; the addresses stay taken. */
+static inline void unmap(struct __test_metadata *_metadata, struct rig *r)
+{
+	ASSERT_EQ(r->file.map, mmap(r->file.map, r->file.len, PROT_NONE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+}
+
+static inline int unpin(struct rig *r)
+{
+	int fault = dp_fault_arm(DP_RELEASES), err;
+
+	err = dp_unpin(&r->pin, r->seen);
+	if (fault >= 0)
+		close(fault);
+	return fault < 0 && fault != -ENODATA ? fault : err;
+}
+
+/*
+ * The operation
+ */
+
+static inline int op_err(const struct rig *r)
+{
+	return r->ext4 && r->c->err_ext4 ? r->c->err_ext4 : r->c->err;
+}
+
+static inline enum outcome outcome(const struct rig *r)
+{
+	if (!dp_pin_holds(r->kind) || r->refused || !r->file.dax)
+		return RETURNS;
+	return op_err(r) ? MAY_WAIT : r->c->outcome;
+}
+
+static inline int run_op(void *arg)
+{
+	struct rig *r = arg;
+	int err;
+
+	err = dp_fault_arm(DP_COLLIDES);
+	if (err < 0 && err != -ENODATA)
+		return err;
+	return r->c->op->run(r);
+}
+
+static inline int touch(void *arg)
+{
+	const struct rig *r = arg;
+
+	return madvise(r->file.map + r->c->pin, PIN_LEN, MADV_POPULATE_READ) ? -errno : 0;
+}
+
+/*
+ * The operation holds no lock of page faults while it waits.  A child tries that
+ * first, for who waits for that lock cannot be killed; its page tables go with it.
+ */
+static inline void touch_pages(struct __test_metadata *_metadata, struct rig *r)
+{
+	ASSERT_EQ(0, dp_child_start(&r->toucher, touch, r));
+	ASSERT_EQ(0, dp_child_wait(&r->toucher, SETTLE_MS))
+		TH_LOG("a page fault waits for the operation, or fails");
+	ASSERT_EQ(0, touch(r));
+}
+
+/* While it waits nothing is given up yet, and it goes on waiting. */
+static inline void check_wait(struct __test_metadata *_metadata, struct rig *r)
+{
+	struct dp_sight s;
+	struct stat st;
+
+	if (r->c->touch)
+		touch_pages(_metadata, r);
+	ASSERT_EQ(0, fstat(r->file.fd, &st));
+	EXPECT_EQ((off_t)r->file.len, st.st_size);
+	EXPECT_EQ(r->blocks, st.st_blocks);
+	ASSERT_EQ(0, dp_child_look(&r->racer, &s));
+	EXPECT_EQ(DP_WAITS, s.state)
+		TH_LOG("the operation stopped waiting before the pin was dropped");
+}
+
+/* Until it ends or waits. */
+static inline void watch_op(struct __test_metadata *_metadata, struct rig *r)
+{
+	enum outcome expected = outcome(r);
+	char why[TEXT_MAX];
+	struct dp_sight s;
+	int err, refs;
+
+	err = dp_child_settle(&r->racer, &s, SETTLE_MS);
+	refs = dp_pfn_refs(r->pfn);
+	TH_LOG("witness: operation=%s task=%c wchan=%s refs=%d",
+	       state_names[s.state], s.task, s.wchan[0] ? s.wchan : "-", refs);
+	/* A page that was cut off a page-cache file has no other reference left. */
+	if (dp_pin_holds(r->pin.kind))
+		EXPECT_GT(refs, r->file.dax ? r->pin.idle : 0)
+			TH_LOG("the pin was gone when the operation collided with it");
+	if (err) {
+		dp_autopsy(&r->racer, &r->pin, 1, r->file.map + r->c->pin, r->pfn, why,
+			   sizeof(why));
+		ASSERT_EQ(0, err)
+			TH_LOG("the operation neither ended nor waits for DAX pages: %s", why);
+	}
+	r->waited = s.state == DP_WAITS;
+	if (expected != MAY_WAIT)
+		EXPECT_EQ(expected == WAITS ? DP_WAITS : DP_DONE, s.state)
+			TH_LOG("the operation %s the pin",
+			       expected == WAITS ? "did not wait for" : "waits for");
+}
+
+static inline void start_op(struct __test_metadata *_metadata, struct rig *r)
+{
+	ASSERT_EQ(0, dp_child_start(&r->racer, run_op, r));
+	watch_op(_metadata, r);
+	if (r->waited)
+		check_wait(_metadata, r);
+}
+
+/* Let go of the pin: now the operation must return. */
+static inline void drop_pin(struct __test_metadata *_metadata, struct rig *r)
+{
+	char why[TEXT_MAX];
+	int err;
+
+	ASSERT_EQ(0, unpin(r));
+	err = dp_child_return(&r->racer, RETURN_MS);
+	if (err == -EDEADLK || err == -ETIMEDOUT) {
+		dp_autopsy(&r->racer, NULL, 0, r->file.map + r->c->pin, r->pfn, why, sizeof(why));
+		EXPECT_EQ(0, err)
+			TH_LOG("the pin is gone and the operation does not return: %s", why);
+		err = dp_child_wait(&r->racer, RETURN_MS);
+	}
+	ASSERT_EQ(-op_err(r), err);	/* one that hangs holds locks that we would take */
+}
+
+/*
+ * The data
+ */
+
+/* When the device's data gets into the file. */
+enum order {
+	DEV_FIRST,	/* then the operation runs */
+	DEV_LAST,	/* into pages that the operation left in place */
+	DEV_LOST,	/* the operation took the page off the file */
+};
+
+static inline void dev_write(const struct rig *r, struct content *x)
+{
+	off_t pin = r->c->pin, left = x->size - pin;
+
+	if (left > 0)
+		dp_data_fill(x->data + pin, left < PIN_LEN ? left : PIN_LEN, 0, DEV_SEED);
+}
+
+static inline void want_fill(const struct rig *r, struct content *x, enum order order)
+{
+	const struct collision *c = r->c;
+
+	x->size = r->file.len;
+	dp_data_fill(x->data, x->size, 0, FILE_SEED);
+	memset(x->data + r->hole, 0, r->hole_len);
+	if (writes(r) && order == DEV_FIRST)
+		dev_write(r, x);
+	if (c->op->effect && !op_err(r))
+		c->op->effect(c, x);
+	if (writes(r) && order == DEV_LAST)
+		dev_write(r, x);
+}
+
+/* The page at @off has bytes that the operation changes. */
+static inline bool op_changes(const struct rig *r, off_t off)
+{
+	const struct collision *c = r->c;
+
+	return c->op->effect && !op_err(r) && off + PAGE > c->off &&
+	       (c->op->to_end || off < c->off + c->len);
+}
+
+/* Does @got have at @off what @want has?  A page, or what of it is in the file. */
+static inline bool page_is(const struct content *want, const char *got, off_t off)
+{
+	off_t left = want->size - off;
+
+	return !memcmp(want->data + off, got + off, left < PAGE ? left : PAGE);
+}
+
+/*
+ * Where @got begins to be wrong, or -1.  A DAX page is the block, so that who came
+ * last is in it.  A page of the page cache that the operation changes may have been
+ * taken off the file, all of it, and what the device writes then goes nowhere.
+ */
+static inline off_t wrong_at(const struct rig *r, const struct content *want, const char *got)
+{
+	for (off_t off = 0; off < want->size; off += PAGE) {
+		bool either = !r->file.dax && writes(r) && op_changes(r, off);
+
+		if (page_is(&want[0], got, off))
+			continue;
+		if (either && page_is(&want[DEV_LOST], got, off))
+			continue;
+		if (either && !r->c->op->moves && page_is(&want[DEV_LAST], got, off))
+			continue;
+		return off + dp_data_differ(want->data + off, got + off, PAGE);
+	}
+	return -1;
+}
+
+/* What the device got: the pages as they were, or as the operation has made them. */
+static inline void check_seen(struct __test_metadata *_metadata, struct rig *r,
+			      const struct content *after)
+{
+	char before[PIN_LEN];
+
+	if (!reads(r))
+		return;
+	dp_data_fill(before, PIN_LEN, r->c->pin, FILE_SEED);
+	for (off_t i = 0; i < PIN_LEN; i += PAGE) {
+		off_t off = r->c->pin + i;
+		bool old = !memcmp(before + i, r->seen + i, PAGE);
+		bool new = off + PAGE <= after->size && page_is(after, r->seen - r->c->pin, off);
+
+		if (!op_changes(r, off) || r->waited) {
+			EXPECT_TRUE(old)
+				TH_LOG("the device got other data than page %ld had",
+				       (long)(off / PAGE));
+		} else {
+			EXPECT_TRUE(new || (old && !r->file.dax))
+				TH_LOG("the device got data that page %ld never had",
+				       (long)(off / PAGE));
+		}
+	}
+}
+
+/* What was cut off is gone: it does not come back when the file grows again. */
+static inline void check_tail(struct __test_metadata *_metadata, struct rig *r, off_t size,
+			      const char *zeroes, char *got)
+{
+	off_t len = r->file.len - size;
+
+	/* Stores beyond the end that hit a page-cache page may stay there (before 6.13). */
+	if (len <= 0 || (!r->file.dax && writes(r)))
+		return;
+	ASSERT_EQ(0, ftruncate(r->file.fd, r->file.len));
+	ASSERT_EQ(len, pread(r->file.fd, got, len, size));
+	EXPECT_EQ(-1, dp_data_differ(zeroes, got, len))
+		TH_LOG("data that was cut off is back, from %ld and the offset that is seen on",
+		       (long)size);
+}
+
+/* The file has exactly what it must have, for read(2) and through the mapping. */
+static inline void check_content(struct __test_metadata *_metadata, struct rig *r,
+				 struct content *want, char *got)
+{
+	off_t size = want->size, mapped = size < (off_t)r->file.len ? size : (off_t)r->file.len;
+	struct stat st;
+
+	ASSERT_EQ(0, fstat(r->file.fd, &st));
+	ASSERT_EQ(size, st.st_size);
+	ASSERT_EQ(size, pread(r->file.fd, got, 2 * r->file.len, 0));
+	EXPECT_EQ(-1, wrong_at(r, want, got))
+		TH_LOG("the file has wrong data, from the offset that is seen on");
+	if (r->c->unmap)
+		return;
+	EXPECT_EQ(-1, dp_data_differ(got, r->file.map, mapped))
+		TH_LOG("the mapping has other data than read(2), from the offset that is seen on");
+}
+
+static inline void check_data(struct __test_metadata *_metadata, struct rig *r)
+{
+	bool first = r->waited || !r->file.dax;
+	size_t room = 2 * r->file.len;
+	struct content want[3];
+	char *all = calloc(4, room);
+
+	ASSERT_NE(NULL, all);
+	for (int i = 0; i < 3; i++)
+		want[i].data = all + i * room;
+	want_fill(r, &want[0], first ? DEV_FIRST : DEV_LAST);
+	if (!r->file.dax && writes(r)) {
+		want_fill(r, &want[DEV_LAST], DEV_LAST);
+		want_fill(r, &want[DEV_LOST], DEV_LOST);
+	}
+	check_content(_metadata, r, want, all + 3 * room);
+	check_seen(_metadata, r, &want[0]);
+	memset(all, 0, room);
+	check_tail(_metadata, r, want[0].size, all, all + 3 * room);
+	free(all);
+}
+
+/* It gave nothing up: the pinned page is the file's still. */
+static inline void check_frame(struct __test_metadata *_metadata, struct rig *r)
+{
+	uint64_t pfn;
+
+	if (outcome(r) != RETURNS || r->c->outcome != RETURNS || r->kind == DP_PIN_NONE ||
+	    !r->file.dax || r->c->unmap)
+		return;
+	ASSERT_LE(0, dp_page_refs(r->file.map + r->c->pin, &pfn));
+	EXPECT_EQ(r->pfn, pfn)
+		TH_LOG("the file has another block where the pin is");
+}
+
+static inline void collide(struct __test_metadata *_metadata, struct rig *r,
+			   const struct collision *c)
+{
+	r->c = c;
+	take_pin(_metadata, r);
+	if (c->unmap)
+		unmap(_metadata, r);
+	start_op(_metadata, r);
+	check_frame(_metadata, r);
+	drop_pin(_metadata, r);
+	check_data(_metadata, r);
+}
+
+/* The same with a pin of this kind. */
+static inline void collide_with(struct __test_metadata *_metadata, struct rig *r,
+				enum dp_pin_kind kind, const struct collision *c)
+{
+	r->kind = kind;
+	collide(_metadata, r, c);
+}
+
+#endif
