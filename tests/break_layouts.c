@@ -122,7 +122,7 @@ static void cut(const struct collision *c, struct content *x)
 	x->size = c->off;
 }
 
-static const struct op truncation = { "truncate", run_truncate, cut, .to_end = true };
+static const struct op truncation = { run_truncate, cut, .to_end = true };
 
 static int run_punch(struct rig *r)
 {
@@ -136,7 +136,7 @@ static void clear(const struct collision *c, struct content *x)
 	memset(x->data + c->off, 0, c->len);
 }
 
-static const struct op punch = { "punch", run_punch, clear };
+static const struct op punch = { run_punch, clear };
 
 TEST_F_TIMEOUT(break_layouts, truncate_to_zero, ROW_S)
 {

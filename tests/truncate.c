@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Change the size of a file while a part of it is pinned.
+ *
+ * ext4_setattr() and xfs_vn_setattr() break the layout for every change of the
+ * size before they cut anything off, so who gives a pinned page up waits for the
+ * pin.  No page is given up by cutting inside the last one, by growing, or behind the
+ * pin.  What was cut off must not come back when the file grows again.
+ */
+#include "rig.h"
+
+#define LEN	(16 * PAGE)
+#define PIN	(8 * PAGE)		/* pages 8 to 11 */
+#define HALF	(PMD / 2)
+
+static int cut_fd(struct rig *r)
+{
+	return ftruncate(r->file.fd, r->c->off) ? -errno : 0;
+}
+
+static int cut_path(struct rig *r)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", r->file.fd);
+	return truncate(path, r->c->off) ? -errno : 0;
+}
+
+static int cut_open(struct rig *r)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", r->file.fd);
+	return open(path, O_RDWR | O_TRUNC | O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static void cut(const struct collision *c, struct content *x)
+{
+	if (c->off < x->size)
+		memset(x->data + c->off, 0, x->size - c->off);
+	x->size = c->off;
+}
+
+static int punch_hole(struct rig *r)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+	return fallocate(r->file.fd, mode, r->c->off, r->c->len) ? -errno : 0;
+}
+
+static void clear(const struct collision *c, struct content *x)
+{
+	memset(x->data + c->off, 0, c->len);
+}
+
+static const struct op by_fd = { cut_fd, cut, .to_end = true };
+static const struct op by_path = { cut_path, cut, .to_end = true };
+static const struct op by_open = { cut_open, cut, .to_end = true };
+static const struct op punch = { punch_hole, clear };
+
+/*
+ * Small files
+ */
+
+FIXTURE(truncate) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(truncate) {
+	struct collision c;
+};
+
+/* Where it is cut: before, in and behind the pinned pages. */
+FIXTURE_VARIANT_ADD(truncate, to_zero)	 { { &by_fd,   .off = 0,	       .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, before)	 { { &by_fd,   .off = PIN - PAGE,      .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, at)	 { { &by_fd,   .off = PIN,	       .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, cut_first) { { &by_fd,   .off = PIN + 100,       .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, cut_later) { { &by_fd,   .off = PIN + 5000,      .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, last)	 { { &by_fd,   .off = PIN + 3 * PAGE,  .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, cut_last)	 { { &by_fd,   .off = PIN + 13000,     .pin = PIN, .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, behind)	 { { &by_fd,   .off = PIN + PIN_LEN,   .pin = PIN, .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, same_size) { { &by_fd,   .off = LEN,	       .pin = PIN, .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, grow_page) { { &by_fd,   .off = LEN + 100,       .pin = PIN, .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, grow)	 { { &by_fd,   .off = 2 * LEN,	       .pin = PIN, .outcome = MAY_WAIT } };
+/* Who cuts. */
+FIXTURE_VARIANT_ADD(truncate, path)	 { { &by_path, .off = PIN,	       .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, path_grow) { { &by_path, .off = 2 * LEN,	       .pin = PIN, .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, open)	 { { &by_open, .off = 0,	       .pin = PIN, .outcome = WAITS } };
+/* Which page of the file is pinned. */
+FIXTURE_VARIANT_ADD(truncate, pin_first) { { &by_fd,   .off = 0,	       .pin = 0, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, pin_last)	 { { &by_fd,   .off = LEN - PAGE,      .pin = LEN - PIN_LEN, .outcome = WAITS } };
+
+FIXTURE_SETUP(truncate)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+}
+
+FIXTURE_TEARDOWN(truncate)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(truncate, vmsplice, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(truncate, dio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(truncate, dio_write, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_WRITE, &variant->c);
+}
+
+/*
+ * Holes beside the pinned blocks
+ */
+
+FIXTURE(sparse) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(sparse) {
+	off_t hole, len;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(sparse, before)  { 0, PIN,			      { &by_fd, .off = PIN / 2,	      .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(sparse, behind)  { PIN + PIN_LEN, 4 * PAGE,	      { &by_fd, .off = PIN + PIN_LEN, .pin = PIN, .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(sparse, at_hole) { PIN + PIN_LEN, 4 * PAGE,	      { &by_fd, .off = PIN + PAGE,    .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(sparse, page)    { PIN - PAGE, PAGE,	      { &by_fd, .off = PIN - 100,     .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(sparse, refill)  { 2 * PAGE, 4 * PAGE,	      { &by_fd, .off = 2 * LEN,	      .pin = PIN, .outcome = MAY_WAIT } };
+
+FIXTURE_SETUP(sparse)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+	rig_punch(_metadata, &self->r, variant->hole, variant->len);
+}
+
+FIXTURE_TEARDOWN(sparse)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(sparse, vmsplice, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(sparse, dio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_READ, &variant->c);
+}
+
+/*
+ * PMDs: one alone, and one with a tail that only PTEs can map
+ */
+
+FIXTURE(pmd) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(pmd) {
+	off_t len;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(pmd, half_behind)	{ PMD,	     { &by_fd, .off = HALF,		 .pin = HALF / 2,	.outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, half)		{ PMD,	     { &by_fd, .off = HALF,		 .pin = HALF + HALF / 2, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, half_first)	{ PMD,	     { &by_fd, .off = PAGE,		 .pin = 0,		.outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, cut_page)	{ PMD,	     { &by_fd, .off = HALF + 100,	 .pin = HALF,		.outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, last_byte)	{ PMD,	     { &by_fd, .off = PMD - 1,		 .pin = PMD - PIN_LEN,	.outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, mixed_tail)	{ PMD + LEN, { &by_fd, .off = PMD,		 .pin = PMD + PIN,	.outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, mixed_behind)	{ PMD + LEN, { &by_fd, .off = PMD,		 .pin = HALF,		.outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, mixed_both)	{ PMD + LEN, { &by_fd, .off = PMD - PAGE,	 .pin = PMD - 2 * PAGE,	.outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, mixed_in)	{ PMD + LEN, { &by_fd, .off = HALF,		 .pin = HALF,		.outcome = WAITS } };
+
+FIXTURE_SETUP(pmd)
+{
+	if (rig_missing(DP_MAP_PMD))
+		SKIP(return, "%s", rig_missing(DP_MAP_PMD));
+	rig_open(_metadata, &self->r, DP_MAP_PMD, variant->len);
+}
+
+FIXTURE_TEARDOWN(pmd)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(pmd, vmsplice, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(pmd, dio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_READ, &variant->c);
+}
+
+/*
+ * The mapping goes before the pin does: only holders that need no process
+ */
+
+FIXTURE(unmapped) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(unmapped) {
+	enum dp_map map;
+	off_t len;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(unmapped, truncate)	    { DP_MAP_PTE, LEN, { &by_fd, .off = 0,    .pin = PIN,  .outcome = WAITS, .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, cut)	    { DP_MAP_PTE, LEN, { &by_fd, .off = PIN + 100, .pin = PIN, .outcome = WAITS, .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, open)	    { DP_MAP_PTE, LEN, { &by_open, .off = 0,  .pin = PIN,  .outcome = WAITS, .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, punch)	    { DP_MAP_PTE, LEN, { &punch, .off = PIN, .len = PIN_LEN, .pin = PIN, .outcome = WAITS, .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, behind)	    { DP_MAP_PTE, LEN, { &by_fd, .off = PIN + PIN_LEN, .pin = PIN, .outcome = MAY_WAIT, .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, truncate_pmd) { DP_MAP_PMD, PMD, { &by_fd, .off = HALF, .pin = HALF, .outcome = WAITS, .unmap = true } };
+
+FIXTURE_SETUP(unmapped)
+{
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	rig_open(_metadata, &self->r, variant->map, variant->len);
+}
+
+FIXTURE_TEARDOWN(unmapped)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(unmapped, vmsplice, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(unmapped, aio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_AIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(unmapped, aio_write, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_AIO_WRITE, &variant->c);
+}
+
+TEST_HARNESS_MAIN
