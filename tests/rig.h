@@ -90,6 +90,7 @@ struct rig {
 	off_t			 hole, hole_len;	/* of the file, made before the pin */
 	uint64_t		 pfn;		/* of the page that is pinned */
 	blkcnt_t		 blocks;	/* of the file, before */
+	unsigned int		 settle_ms;	/* instead of SETTLE_MS, if not 0 */
 	bool			 ext4;
 	bool			 waited;	/* the operation did */
 	char			 seen[PIN_LEN];	/* what the device got from a read pin */
@@ -253,7 +254,7 @@ static inline enum outcome outcome(const struct rig *r)
 {
 	if (!dp_pin_holds(r->kind) || r->refused || !r->file.dax)
 		return RETURNS;
-	return op_err(r) ? MAY_WAIT : r->c->outcome;
+	return r->c->outcome;
 }
 
 static inline int run_op(void *arg)
@@ -310,7 +311,7 @@ static inline void watch_op(struct __test_metadata *_metadata, struct rig *r)
 	struct dp_sight s;
 	int err, refs;
 
-	err = dp_child_settle(&r->racer, &s, SETTLE_MS);
+	err = dp_child_settle(&r->racer, &s, r->settle_ms ? r->settle_ms : SETTLE_MS);
 	refs = dp_pfn_refs(r->pfn);
 	TH_LOG("witness: operation=%s task=%c wchan=%s refs=%d",
 	       state_names[s.state], s.task, s.wchan[0] ? s.wchan : "-", refs);

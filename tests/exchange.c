@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two files share or swap blocks while a part of one is pinned.
+ *
+ * A block that becomes shared must not change any more, so a clone waits for devices
+ * that write to its source; the blocks of its destination are freed, so it waits for
+ * every pin of that.  Deduplication is both.  Afterwards neither file sees what is
+ * written to the other.  Which of the two inodes is locked first is decided by their
+ * numbers, so that the pin is in either.
+ */
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#include "rig.h"
+
+#define LEN	(16 * PAGE)
+#define PIN	(6 * PAGE)		/* pages 6 to 9 */
+#define FILES	64			/* that are made to get a number */
+
+/* The rig knows one file; this is the one beside it. */
+struct pair {
+	struct rig	r;		/* first: operations get that */
+	int		other;		/* of LEN bytes */
+	uint64_t	other_seed;
+	bool		to_other;	/* the pinned file is the source */
+};
+
+enum number { LOWER, HIGHER };		/* of the pinned file's inode */
+
+static struct pair *pair_of(struct rig *r)
+{
+	return (struct pair *)r;
+}
+
+static ino_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : st.st_ino;
+}
+
+static int nameless(void)
+{
+	return open(getenv("DAXPIN_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+/* Files keep their numbers as long as they are open: a higher one comes in the end. */
+static int higher_than(ino_t ino)
+{
+	int fd = -1;
+
+	for (int i = 0; i < FILES && inode_of(fd) <= ino; i++)
+		fd = nameless();
+	return fd;
+}
+
+static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum number number,
+		      uint64_t seed)
+{
+	ino_t ours, theirs;
+	char data[LEN];
+
+	p->other = -1;
+	p->other_seed = seed;
+	/* The lowest that is free is taken first, and others become free all the time. */
+	for (int i = 0; i < 4; i++) {
+		int fd = nameless();
+
+		if (p->other < 0 || inode_of(fd) < inode_of(p->other))
+			p->other = fd;
+	}
+	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
+	ours = inode_of(p->r.file.fd);
+	if (number == LOWER)
+		p->other = higher_than(ours);
+	theirs = inode_of(p->other);
+	TH_LOG("witness: pinned_ino=%lu other_ino=%lu", ours, theirs);
+	ASSERT_EQ(number == HIGHER, ours > theirs);
+	dp_data_fill(data, LEN, 0, seed);
+	ASSERT_EQ(LEN, pwrite(p->other, data, LEN, 0));
+}
+
+static void pair_close(struct pair *p)
+{
+	rig_close(&p->r);
+	if (p->other > 0)
+		close(p->other);
+}
+
+/* Operations: from the pinned file to the other, or the other way round. */
+
+static int from(struct pair *p)
+{
+	return p->to_other ? p->r.file.fd : p->other;
+}
+
+static int to(struct pair *p)
+{
+	return p->to_other ? p->other : p->r.file.fd;
+}
+
+static int run_clone(struct rig *r)
+{
+	struct pair *p = pair_of(r);
+
+	return ioctl(to(p), FICLONE, from(p)) ? -errno : 0;
+}
+
+static int run_clone_range(struct rig *r)
+{
+	struct pair *p = pair_of(r);
+	struct file_clone_range c = {
+		.src_fd = from(p), .src_offset = r->c->off, .src_length = r->c->len,
+		.dest_offset = r->c->off,
+	};
+
+	return ioctl(to(p), FICLONERANGE, &c) ? -errno : 0;
+}
+
+static int run_dedupe(struct rig *r)
+{
+	struct { struct file_dedupe_range d; struct file_dedupe_range_info i; } x = {
+		.d = { .src_offset = r->c->off, .src_length = r->c->len, .dest_count = 1 },
+		.i = { .dest_fd = to(pair_of(r)), .dest_offset = r->c->off },
+	};
+
+	if (ioctl(from(pair_of(r)), FIDEDUPERANGE, &x))
+		return -errno;
+	if (x.i.status < 0)
+		return x.i.status;
+	return x.i.status == FILE_DEDUPE_RANGE_SAME ? 0 : -EILSEQ;
+}
+
+/* On the file that is pinned, when that is the destination. */
+static void cloned(const struct collision *c, struct content *x)
+{
+	dp_data_fill(x->data + c->off, c->len, c->off, OTHER_SEED);
+}
+
+static const struct op clone_to = { run_clone, cloned };
+static const struct op clone_from = { run_clone };
+static const struct op range_to = { run_clone_range, cloned };
+static const struct op range_from = { run_clone_range };
+static const struct op dedupe = { run_dedupe };
+
+/* The other file is whole: its own data, but for what it got from the pinned one. */
+static void check_other(struct __test_metadata *_metadata, struct pair *p, off_t off, off_t len)
+{
+	char want[LEN], got[LEN];
+
+	dp_data_fill(want, LEN, 0, p->other_seed);
+	dp_data_fill(want + off, len, off, FILE_SEED);
+	if (writes(&p->r) && p->r.waited && off <= PIN && off + len >= PIN + PIN_LEN)
+		dp_data_fill(want + PIN, PIN_LEN, 0, DEV_SEED);
+	ASSERT_EQ(LEN, pread(p->other, got, LEN, 0));
+	EXPECT_EQ(-1, dp_data_differ(want, got, LEN))
+		TH_LOG("the other file has wrong data, from the offset that is seen on");
+}
+
+/* A store to one file is not seen in the other. */
+static void check_apart(struct __test_metadata *_metadata, struct pair *p)
+{
+	char before[LEN], after[LEN];
+
+	ASSERT_EQ(LEN, pread(p->other, before, LEN, 0));
+	p->r.file.map[PIN] ^= 1;
+	p->r.file.map[PIN + PAGE] ^= 1;
+	ASSERT_EQ(LEN, pread(p->other, after, LEN, 0));
+	EXPECT_EQ(-1, dp_data_differ(before, after, LEN))
+		TH_LOG("a store to one file shows in the other, at the offset that is seen");
+	ASSERT_EQ(0, fsync(p->r.file.fd));
+}
+
+/*
+ * Clones
+ */
+
+FIXTURE(reflink) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(reflink) {
+	enum number number;
+	bool to_other;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(reflink, clone_to)	     { LOWER,  false, { &clone_to,   0, 0,	   LEN,		 PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, clone_from)     { LOWER,  true,  { &clone_from, 0, 0,	   LEN,		 PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, range_to)	     { LOWER,  false, { &range_to,   0, PIN,	   PIN_LEN,	 PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, range_from)     { LOWER,  true,  { &range_from, 0, PIN,	   PIN_LEN,	 PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, page_to)	     { LOWER,  false, { &range_to,   0, PIN + PAGE, PAGE,	 PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, beside_to)	     { LOWER,  false, { &range_to,   0, 0,	   PAGE,	 PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reflink, beside_from)    { LOWER,  true,  { &range_from, 0, 0,	   PAGE,	 PIN, MAY_WAIT } };
+
+FIXTURE_SETUP(reflink)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p, variant->number, OTHER_SEED);
+	self->p.to_other = variant->to_other;
+}
+
+FIXTURE_TEARDOWN(reflink)
+{
+	pair_close(&self->p);
+}
+
+static void share(struct __test_metadata *_metadata, struct pair *p, enum dp_pin_kind kind,
+		  struct collision c)
+{
+	/* To read from blocks that become shared does no harm. */
+	if (p->to_other && !dp_pin_writes(kind))
+		c.outcome = MAY_WAIT;
+	collide_with(_metadata, &p->r, kind, &c);
+	if (p->to_other)
+		check_other(_metadata, p, c.off, c.len);
+	else
+		check_other(_metadata, p, 0, 0);
+	check_apart(_metadata, p);
+}
+
+TEST_F_TIMEOUT(reflink, vmsplice, ROW_S)
+{
+	share(_metadata, &self->p, DP_PIN_VMSPLICE, variant->c);
+}
+
+TEST_F_TIMEOUT(reflink, dio_read, ROW_S)
+{
+	share(_metadata, &self->p, DP_PIN_DIO_READ, variant->c);
+}
+
+TEST_F_TIMEOUT(reflink, dio_write, ROW_S)
+{
+	share(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
+}
+
+/* The inode with the higher number is locked as the second one. */
+FIXTURE(second) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(second) {
+	bool to_other;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(second, clone_to)	{ false, { &clone_to,	0, 0, LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(second, clone_from) { true,	 { &clone_from, 0, 0, LEN, PIN, WAITS } };
+
+FIXTURE_SETUP(second)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p, HIGHER, OTHER_SEED);
+	self->p.to_other = variant->to_other;
+	self->p.r.settle_ms = 3000;	/* less than what the kernel calls a soft lockup */
+}
+
+FIXTURE_TEARDOWN(second)
+{
+	pair_close(&self->p);
+}
+
+TEST_F_TIMEOUT(second, dio_read, ROW_S)
+{
+	share(_metadata, &self->p, DP_PIN_DIO_READ, variant->c);
+}
+
+/*
+ * Deduplication: both have the same data, unless a device changes that first
+ */
+
+FIXTURE(dedupe) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(dedupe) {
+	bool to_other;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(dedupe, to)	    { false, { &dedupe, 0, PIN, PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(dedupe, from)   { true,  { &dedupe, 0, PIN, PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(dedupe, all)    { false, { &dedupe, 0, 0,	LEN,	 PIN, WAITS } };
+FIXTURE_VARIANT_ADD(dedupe, beside) { false, { &dedupe, 0, 0,	PAGE,	 PIN, MAY_WAIT } };
+
+FIXTURE_SETUP(dedupe)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p, LOWER, FILE_SEED);
+	self->p.to_other = variant->to_other;
+}
+
+FIXTURE_TEARDOWN(dedupe)
+{
+	pair_close(&self->p);
+}
+
+static void compare(struct __test_metadata *_metadata, struct pair *p, enum dp_pin_kind kind,
+		    struct collision c)
+{
+	/* It may look only when the device is done, and that has changed what it looks at. */
+	if (dp_pin_writes(kind) && c.off + c.len > PIN)
+		c.err = EILSEQ;
+	if (p->to_other && !dp_pin_writes(kind))
+		c.outcome = MAY_WAIT;
+	collide_with(_metadata, &p->r, kind, &c);
+	check_other(_metadata, p, 0, 0);
+	check_apart(_metadata, p);
+}
+
+TEST_F_TIMEOUT(dedupe, vmsplice, ROW_S)
+{
+	compare(_metadata, &self->p, DP_PIN_VMSPLICE, variant->c);
+}
+
+TEST_F_TIMEOUT(dedupe, dio_read, ROW_S)
+{
+	compare(_metadata, &self->p, DP_PIN_DIO_READ, variant->c);
+}
+
+TEST_F_TIMEOUT(dedupe, dio_write, ROW_S)
+{
+	compare(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
+}
+
+/*
+ * One block is shared.  To write to that, xfs reserves more than the one block that it
+ * needs, and those of others that are not shared must be written in place all the same.
+ */
+
+FIXTURE(reserved) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(reserved) {
+	struct collision c;
+};
+
+/* The shared block, the file's first, gets the data that it has. */
+static int reserve(const struct rig *r)
+{
+	char page[PAGE];
+
+	dp_data_fill(page, PAGE, 0, FILE_SEED);
+	return pwrite(r->file.fd, page, PAGE, 0) == PAGE ? 0 : -errno;
+}
+
+static int run_write(struct rig *r)
+{
+	int err = reserve(r);
+	char data[LEN];
+
+	if (err)
+		return err;
+	dp_data_fill(data, r->c->len, r->c->off, OP_SEED);
+	return pwrite(r->file.fd, data, r->c->len, r->c->off) == r->c->len ? 0 : -errno;
+}
+
+/* This process has no page tables for it yet. */
+static int run_store(struct rig *r)
+{
+	int err = reserve(r);
+
+	if (!err)
+		dp_data_fill(r->file.map + r->c->off, r->c->len, r->c->off, OP_SEED);
+	return err;
+}
+
+static void written(const struct collision *c, struct content *x)
+{
+	dp_data_fill(x->data + c->off, c->len, c->off, OP_SEED);
+}
+
+static const struct op write_op = { run_write, written };
+static const struct op store = { run_store, written };
+
+FIXTURE_VARIANT_ADD(reserved, write) { { &write_op, 0, PIN,	   PIN_LEN, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(reserved, page)  { { &write_op, 0, PIN + PAGE, PAGE,    PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(reserved, store) { { &store,    0, PIN,	   PIN_LEN, PIN, RETURNS } };
+
+FIXTURE_SETUP(reserved)
+{
+	struct file_clone_range c = { .src_length = PAGE };
+	struct pair *p = &self->p;
+
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, p, LOWER, FILE_SEED);
+	c.src_fd = p->r.file.fd;
+	ASSERT_EQ(0, ioctl(p->other, FICLONERANGE, &c));
+}
+
+FIXTURE_TEARDOWN(reserved)
+{
+	pair_close(&self->p);
+}
+
+static void write_beside(struct __test_metadata *_metadata, struct pair *p, enum dp_pin_kind kind,
+			 const struct collision *c)
+{
+	collide_with(_metadata, &p->r, kind, c);
+	check_other(_metadata, p, 0, 0);
+}
+
+TEST_F_TIMEOUT(reserved, vmsplice, ROW_S)
+{
+	write_beside(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(reserved, dio_read, ROW_S)
+{
+	write_beside(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(reserved, dio_write, ROW_S)
+{
+	write_beside(_metadata, &self->p, DP_PIN_DIO_WRITE, &variant->c);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A file goes away for good while a part of it is pinned.
+ *
+ * When its last name and its last user are gone, the inode is evicted and all of
+ * its blocks are free for other files: a device must have let go of them before.
+ * (Since 6.15 dax_break_layout_final() waits for that, uninterruptibly.)  Nobody can
+ * interrupt that wait, so who holds the pin is another process than who comes last.
+ */
+#include <poll.h>
+
+#include "rig.h"
+
+#define LEN	(16 * PAGE)
+#define PIN	(6 * PAGE)
+
+/* What keeps the file when the child begins; the child lets go of it. */
+enum last { NAME, OPEN, MAPPING, EXIT, REPLACED };
+
+FIXTURE(unlink) {
+	struct rig	r;
+	fsblkcnt_t	free;		/* blocks of the file system, with the file */
+	int		go[2];		/* the child begins when nobody can write to it */
+	int		dir;
+};
+
+FIXTURE_VARIANT(unlink) {
+	enum last	last;
+	bool		nameless;	/* the file was made without a name */
+	bool		kept;		/* somebody else has it open all the time */
+};
+
+FIXTURE_VARIANT_ADD(unlink, name_last)	  { NAME };
+FIXTURE_VARIANT_ADD(unlink, close_last)	  { OPEN };
+FIXTURE_VARIANT_ADD(unlink, munmap_last)  { MAPPING };
+FIXTURE_VARIANT_ADD(unlink, exit_last)	  { EXIT };
+FIXTURE_VARIANT_ADD(unlink, rename_over)  { REPLACED };
+FIXTURE_VARIANT_ADD(unlink, tmpfile)	  { OPEN, .nameless = true };
+FIXTURE_VARIANT_ADD(unlink, still_open)	  { NAME, .kept = true };
+
+static fsblkcnt_t blocks_free(int dir)
+{
+	struct statfs fs;
+
+	return fstatfs(dir, &fs) ? 0 : fs.f_bfree;
+}
+
+/* The same content in a file that never had a name takes the place of the other. */
+static void make_nameless(struct __test_metadata *_metadata, struct rig *r)
+{
+	int fd = open(getenv("DAXPIN_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char data[LEN];
+
+	ASSERT_GE(fd, 0);
+	dp_data_fill(data, LEN, 0, FILE_SEED);
+	ASSERT_EQ(LEN, pwrite(fd, data, LEN, 0));
+	ASSERT_EQ(r->file.map, mmap(r->file.map, LEN, PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_FIXED, fd, 0));
+	ASSERT_EQ(r->file.fd, dup3(fd, r->file.fd, O_CLOEXEC));
+	close(fd);
+	ASSERT_EQ(0, unlinkat(r->file.dir, r->file.name, 0));
+	memcpy(r->file.map, data, LEN);
+}
+
+FIXTURE_SETUP(unlink)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	self->go[0] = -1;
+	self->go[1] = -1;
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+	self->dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(self->dir, 0);
+	if (variant->nameless)
+		make_nameless(_metadata, &self->r);
+}
+
+FIXTURE_TEARDOWN(unlink)
+{
+	rig_close(&self->r);
+	for (int i = 0; i < 2; i++)
+		if (self->go[i] >= 0)
+			close(self->go[i]);
+	if (self->dir > 0)
+		close(self->dir);
+}
+
+/* Everything but what the child is to let go of has gone before. */
+static int last_one(const struct rig *r, enum last last)
+{
+	if (last == NAME)
+		return unlinkat(r->file.dir, r->file.name, 0) ? -errno : 0;
+	if (last == OPEN)
+		return close(r->file.fd) ? -errno : 0;
+	if (last == MAPPING)
+		return munmap(r->file.map, LEN) ? -errno : 0;
+	if (last == REPLACED)
+		return renameat(r->file.dir, "new", r->file.dir, r->file.name) ? -errno : 0;
+	return 0;	/* at its exit */
+}
+
+/* What this process has of the file, but for one. */
+static void let_go(const struct rig *r, enum last keep)
+{
+	if (keep != MAPPING && keep != EXIT)
+		munmap(r->file.map, LEN);
+	if (keep != OPEN)
+		close(r->file.fd);
+}
+
+struct child {
+	const struct rig *r;
+	enum last	  last;
+	int		 *go;
+};
+
+static int run_child(void *arg)
+{
+	const struct child *c = arg;
+	char byte;
+
+	let_go(c->r, c->last);
+	close(c->go[1]);
+	if (read(c->go[0], &byte, 1))	/* the end of the file: all others are gone */
+		return -EIO;
+	return last_one(c->r, c->last);
+}
+
+static void start_child(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) *self,
+			const FIXTURE_VARIANT(unlink) *variant)
+{
+	struct rig *r = &self->r;
+	struct child c = { r, variant->last, self->go };
+	bool named = variant->last == NAME || variant->last == REPLACED;
+
+	ASSERT_EQ(0, pipe2(self->go, O_CLOEXEC));
+	if (variant->last == REPLACED)
+		close(openat(r->file.dir, "new", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	if (!named && !variant->nameless)
+		ASSERT_EQ(0, unlinkat(r->file.dir, r->file.name, 0));
+	ASSERT_EQ(0, dp_child_start(&r->racer, run_child, &c));
+	if (!variant->kept) {
+		let_go(r, NAME);
+		r->file.map = NULL;	/* and no longer that of rig_close() */
+	}
+	close(self->go[1]);
+	self->go[1] = -1;
+}
+
+/* Its blocks are not free before the pin is gone, and free then. */
+static void check_free(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) *self, bool gone)
+{
+	long deadline = dp_now_ms() + RETURN_MS;
+	fsblkcnt_t all = self->free + self->r.blocks * 512 / PAGE;
+
+	if (!gone) {
+		EXPECT_GT(all, blocks_free(self->dir))
+			TH_LOG("blocks were freed while they were pinned");
+		return;
+	}
+	/* xfs frees them in the background; asking hurries that up. */
+	while (blocks_free(self->dir) < all && dp_now_ms() < deadline)
+		poll(NULL, 0, 1);
+	EXPECT_LE(all, blocks_free(self->dir))
+		TH_LOG("the blocks of the file are not free again");
+}
+
+static void vanish(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) *self,
+		   const FIXTURE_VARIANT(unlink) *variant, enum dp_pin_kind kind)
+{
+	struct collision c = { .pin = PIN, .outcome = variant->kept ? RETURNS : WAITS };
+	struct rig *r = &self->r;
+	char want[PIN_LEN];
+
+	r->kind = kind;
+	r->c = &c;
+	take_pin(_metadata, r);
+	ASSERT_EQ(0, syncfs(self->dir));
+	self->free = blocks_free(self->dir);
+	start_child(_metadata, self, variant);
+	watch_op(_metadata, r);
+	if (r->waited || variant->kept)
+		check_free(_metadata, self, false);
+	drop_pin(_metadata, r);
+	if (reads(r)) {
+		dp_data_fill(want, PIN_LEN, PIN, FILE_SEED);
+		EXPECT_EQ(-1, dp_data_differ(want, r->seen, PIN_LEN))
+			TH_LOG("the device got other data than the pinned pages held");
+	}
+	if (!variant->kept)
+		check_free(_metadata, self, true);
+	unlinkat(r->file.dir, r->file.name, 0);
+}
+
+TEST_F_TIMEOUT(unlink, vmsplice, ROW_S)
+{
+	vanish(_metadata, self, variant, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(unlink, aio_read, ROW_S)
+{
+	vanish(_metadata, self, variant, DP_PIN_AIO_READ);
+}
+
+TEST_F_TIMEOUT(unlink, aio_write, ROW_S)
+{
+	vanish(_metadata, self, variant, DP_PIN_AIO_WRITE);
+}
+
+TEST_HARNESS_MAIN
