@@ -49,7 +49,7 @@ struct dp_file {
 	int		 fd;		/* valid while map is */
 	int		 dir;		/* of the folder, for unlink */
 	char		*map;		/* MAP_SHARED, the whole file, NULL: not held */
-	size_t		 len;		/* bytes at creation; a multiple of what maps it */
+	size_t		 len;		/* bytes at creation; a multiple of the page size */
 	char		 name[32];
 	uint64_t	 seed;
 	bool		 dax;		/* statx() says S_DAX */

@@ -7,6 +7,8 @@
  * pin.  No page is given up by cutting inside the last one, by growing, or behind the
  * pin.  What was cut off must not come back when the file grows again.
  */
+#include <sys/resource.h>
+
 #include "rig.h"
 
 #define LEN	(16 * PAGE)
@@ -168,25 +170,48 @@ FIXTURE(pmd) {
 };
 
 FIXTURE_VARIANT(pmd) {
-	off_t len;
+	off_t tail;
 	struct collision c;
 };
 
-FIXTURE_VARIANT_ADD(pmd, half_behind)	{ PMD,	     { &by_fd, .off = HALF,		 .pin = HALF / 2,	.outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(pmd, half)		{ PMD,	     { &by_fd, .off = HALF,		 .pin = HALF + HALF / 2, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, half_first)	{ PMD,	     { &by_fd, .off = PAGE,		 .pin = 0,		.outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, cut_page)	{ PMD,	     { &by_fd, .off = HALF + 100,	 .pin = HALF,		.outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, last_byte)	{ PMD,	     { &by_fd, .off = PMD - 1,		 .pin = PMD - PIN_LEN,	.outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(pmd, mixed_tail)	{ PMD + LEN, { &by_fd, .off = PMD,		 .pin = PMD + PIN,	.outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, mixed_behind)	{ PMD + LEN, { &by_fd, .off = PMD,		 .pin = HALF,		.outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(pmd, mixed_both)	{ PMD + LEN, { &by_fd, .off = PMD - PAGE,	 .pin = PMD - 2 * PAGE,	.outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, mixed_in)	{ PMD + LEN, { &by_fd, .off = HALF,		 .pin = HALF,		.outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, half_behind)  { 0,   { &by_fd, .off = HALF,	   .pin = HALF / 2,	   .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, half)	       { 0,   { &by_fd, .off = HALF,	   .pin = HALF + HALF / 2, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, half_first)   { 0,   { &by_fd, .off = PAGE,	   .pin = 0,		   .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, cut_page)     { 0,   { &by_fd, .off = HALF + 100, .pin = HALF,		   .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, last_byte)    { 0,   { &by_fd, .off = PMD - 1,	   .pin = PMD - PIN_LEN,   .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, mixed_tail)   { LEN, { &by_fd, .off = PMD,	   .pin = PMD + PIN,	   .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, mixed_behind) { LEN, { &by_fd, .off = PMD,	   .pin = HALF,		   .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, mixed_both)   { LEN, { &by_fd, .off = PMD - PAGE, .pin = PMD - 2 * PAGE,  .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, mixed_in)     { LEN, { &by_fd, .off = HALF,	   .pin = HALF,		   .outcome = WAITS } };
+
+static long faults(void)
+{
+	struct rusage u;
+
+	return getrusage(RUSAGE_SELF, &u) ? -1 : u.ru_minflt;
+}
+
+/* Cut the file in its second PMD: what is left of that no PMD may map, it ends before. */
+static void make_tail(struct __test_metadata *_metadata, struct rig *r, off_t tail)
+{
+	long before;
+
+	ASSERT_EQ(0, ftruncate(r->file.fd, PMD + tail));
+	r->file.len = PMD + tail;
+	before = faults();
+	for (off_t off = 0; off < PMD + tail; off += PAGE)
+		dp_data_fill(r->file.map + off, sizeof(uint64_t), off, FILE_SEED);
+	TH_LOG("witness: faults=%ld", faults() - before);
+	ASSERT_EQ(1 + tail / PAGE, faults() - before);
+}
 
 FIXTURE_SETUP(pmd)
 {
 	if (rig_missing(DP_MAP_PMD))
 		SKIP(return, "%s", rig_missing(DP_MAP_PMD));
-	rig_open(_metadata, &self->r, DP_MAP_PMD, variant->len);
+	rig_open(_metadata, &self->r, DP_MAP_PMD, variant->tail ? 2 * PMD : PMD);
+	if (variant->tail)
+		make_tail(_metadata, &self->r, variant->tail);
 }
 
 FIXTURE_TEARDOWN(pmd)
