@@ -25,7 +25,7 @@ struct pair {
 	bool		to_other;	/* the pinned file is the source */
 };
 
-enum number { LOWER, HIGHER };		/* of the pinned file's inode */
+enum place { LOWER, HIGHER };		/* of the pinned file's inode */
 
 static struct pair *pair_of(struct rig *r)
 {
@@ -54,7 +54,7 @@ static int higher_than(ino_t ino)
 	return fd;
 }
 
-static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum number number,
+static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum place where,
 		      uint64_t seed)
 {
 	ino_t ours, theirs;
@@ -71,11 +71,11 @@ static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum nu
 	}
 	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
 	ours = inode_of(p->r.file.fd);
-	if (number == LOWER)
+	if (where == LOWER)
 		p->other = higher_than(ours);
 	theirs = inode_of(p->other);
 	TH_LOG("witness: pinned_ino=%lu other_ino=%lu", ours, theirs);
-	ASSERT_EQ(number == HIGHER, ours > theirs);
+	ASSERT_EQ(where == HIGHER, ours > theirs);
 	dp_data_fill(data, LEN, 0, seed);
 	ASSERT_EQ(LEN, pwrite(p->other, data, LEN, 0));
 }
@@ -119,16 +119,24 @@ static int run_clone_range(struct rig *r)
 
 static int run_dedupe(struct rig *r)
 {
-	struct { struct file_dedupe_range d; struct file_dedupe_range_info i; } x = {
-		.d = { .src_offset = r->c->off, .src_length = r->c->len, .dest_count = 1 },
-		.i = { .dest_fd = to(pair_of(r)), .dest_offset = r->c->off },
-	};
+	struct file_dedupe_range *d = calloc(1, sizeof(*d) + sizeof(d->info[0]));
+	int err = 0;
 
-	if (ioctl(from(pair_of(r)), FIDEDUPERANGE, &x))
-		return -errno;
-	if (x.i.status < 0)
-		return x.i.status;
-	return x.i.status == FILE_DEDUPE_RANGE_SAME ? 0 : -EILSEQ;
+	if (!d)
+		return -ENOMEM;
+	d->src_offset = r->c->off;
+	d->src_length = r->c->len;
+	d->dest_count = 1;
+	d->info[0].dest_fd = to(pair_of(r));
+	d->info[0].dest_offset = r->c->off;
+	if (ioctl(from(pair_of(r)), FIDEDUPERANGE, d))
+		err = -errno;
+	else if (d->info[0].status < 0)
+		err = d->info[0].status;
+	else if (d->info[0].status != FILE_DEDUPE_RANGE_SAME)
+		err = -EILSEQ;
+	free(d);
+	return err;
 }
 
 /* On the file that is pinned, when that is the destination. */
@@ -180,24 +188,31 @@ FIXTURE(reflink) {
 };
 
 FIXTURE_VARIANT(reflink) {
-	enum number number;
+	enum place place;
 	bool to_other;
 	struct collision c;
 };
 
-FIXTURE_VARIANT_ADD(reflink, clone_to)	     { LOWER,  false, { &clone_to,   0, 0,	   LEN,		 PIN, WAITS } };
-FIXTURE_VARIANT_ADD(reflink, clone_from)     { LOWER,  true,  { &clone_from, 0, 0,	   LEN,		 PIN, WAITS } };
-FIXTURE_VARIANT_ADD(reflink, range_to)	     { LOWER,  false, { &range_to,   0, PIN,	   PIN_LEN,	 PIN, WAITS } };
-FIXTURE_VARIANT_ADD(reflink, range_from)     { LOWER,  true,  { &range_from, 0, PIN,	   PIN_LEN,	 PIN, WAITS } };
-FIXTURE_VARIANT_ADD(reflink, page_to)	     { LOWER,  false, { &range_to,   0, PIN + PAGE, PAGE,	 PIN, WAITS } };
-FIXTURE_VARIANT_ADD(reflink, beside_to)	     { LOWER,  false, { &range_to,   0, 0,	   PAGE,	 PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reflink, beside_from)    { LOWER,  true,  { &range_from, 0, 0,	   PAGE,	 PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reflink, clone_to)
+	{ LOWER, false, { &clone_to,   0, 0,          LEN,     PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, clone_from)
+	{ LOWER, true,  { &clone_from, 0, 0,          LEN,     PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, range_to)
+	{ LOWER, false, { &range_to,   0, PIN,        PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, range_from)
+	{ LOWER, true,  { &range_from, 0, PIN,        PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, page_to)
+	{ LOWER, false, { &range_to,   0, PIN + PAGE, PAGE,    PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, beside_to)
+	{ LOWER, false, { &range_to,   0, 0,          PAGE,    PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reflink, beside_from)
+	{ LOWER, true,  { &range_from, 0, 0,          PAGE,    PIN, MAY_WAIT } };
 
 FIXTURE_SETUP(reflink)
 {
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	pair_open(_metadata, &self->p, variant->number, OTHER_SEED);
+	pair_open(_metadata, &self->p, variant->place, OTHER_SEED);
 	self->p.to_other = variant->to_other;
 }
 
@@ -245,8 +260,8 @@ FIXTURE_VARIANT(second) {
 	struct collision c;
 };
 
-FIXTURE_VARIANT_ADD(second, clone_to)	{ false, { &clone_to,	0, 0, LEN, PIN, WAITS } };
-FIXTURE_VARIANT_ADD(second, clone_from) { true,	 { &clone_from, 0, 0, LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(second, clone_to)   { false, { &clone_to,   0, 0, LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(second, clone_from) { true,  { &clone_from, 0, 0, LEN, PIN, WAITS } };
 
 FIXTURE_SETUP(second)
 {
@@ -280,10 +295,10 @@ FIXTURE_VARIANT(dedupe) {
 	struct collision c;
 };
 
-FIXTURE_VARIANT_ADD(dedupe, to)	    { false, { &dedupe, 0, PIN, PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(dedupe, to)     { false, { &dedupe, 0, PIN, PIN_LEN, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(dedupe, from)   { true,  { &dedupe, 0, PIN, PIN_LEN, PIN, WAITS } };
-FIXTURE_VARIANT_ADD(dedupe, all)    { false, { &dedupe, 0, 0,	LEN,	 PIN, WAITS } };
-FIXTURE_VARIANT_ADD(dedupe, beside) { false, { &dedupe, 0, 0,	PAGE,	 PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(dedupe, all)    { false, { &dedupe, 0, 0,   LEN,     PIN, WAITS } };
+FIXTURE_VARIANT_ADD(dedupe, beside) { false, { &dedupe, 0, 0,   PAGE,    PIN, MAY_WAIT } };
 
 FIXTURE_SETUP(dedupe)
 {
@@ -377,9 +392,9 @@ static void written(const struct collision *c, struct content *x)
 static const struct op write_op = { run_write, written };
 static const struct op store = { run_store, written };
 
-FIXTURE_VARIANT_ADD(reserved, write) { { &write_op, 0, PIN,	   PIN_LEN, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(reserved, write) { { &write_op, 0, PIN,        PIN_LEN, PIN, RETURNS } };
 FIXTURE_VARIANT_ADD(reserved, page)  { { &write_op, 0, PIN + PAGE, PAGE,    PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(reserved, store) { { &store,    0, PIN,	   PIN_LEN, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(reserved, store) { { &store,    0, PIN,        PIN_LEN, PIN, RETURNS } };
 
 FIXTURE_SETUP(reserved)
 {

@@ -15,6 +15,9 @@
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
 
+#define RANGE_ALL	(SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | \
+			 SYNC_FILE_RANGE_WAIT_AFTER)
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_READ	22
 #define MADV_POPULATE_WRITE	23
@@ -206,11 +209,9 @@ static int run_mem_write(struct rig *r)
 /* Where the blocks are. */
 static int run_fiemap(struct rig *r)
 {
-	struct { struct fiemap m; struct fiemap_extent e[16]; } x = {
-		.m = { .fm_length = LEN, .fm_flags = FIEMAP_FLAG_SYNC, .fm_extent_count = 16 },
-	};
+	struct fiemap m = { .fm_length = LEN, .fm_flags = FIEMAP_FLAG_SYNC };
 
-	return ioctl(r->file.fd, FS_IOC_FIEMAP, &x) ? -errno : 0;
+	return ioctl(r->file.fd, FS_IOC_FIEMAP, &m) ? -errno : m.fm_mapped_extents ? 0 : -EIO;
 }
 
 static const struct op write_op = { run_write, written };
@@ -239,45 +240,68 @@ FIXTURE_VARIANT(keep) {
 };
 
 /* Data comes into the pinned pages, by all ways that there are. */
-FIXTURE_VARIANT_ADD(keep, write)	  { { &write_op,   0,	      PIN,	  PIN_LEN,     PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, write_head)	  { { &write_op,   0,	      PIN - 100,  PAGE,	       PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, write_in_page)  { { &write_op,   0,	      PIN + 5000, 300,	       PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, write_behind)	  { { &write_op,   0,	      PIN + PIN_LEN, PAGE,     PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, write_all)	  { { &write_op,   0,	      0,	  LEN,	       PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, write_grow)	  { { &write_op,   0,	      LEN - 100,  PAGE,	       PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, write_far)	  { { &write_op,   0,	      LEN + PAGE, PAGE,	       PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, direct)	  { { &write_open, O_DIRECT,  PIN,	  PIN_LEN,     PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, direct_page)	  { { &write_open, O_DIRECT,  PIN + PAGE, PAGE,	       PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, direct_all)	  { { &write_open, O_DIRECT,  0,	  LEN,	       PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, direct_behind)  { { &write_open, O_DIRECT,  PIN + PIN_LEN, PAGE,     PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, sync_write)	  { { &write_open, O_SYNC,    PIN,	  PIN_LEN,     PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, store)	  { { &store,	   0,	      PIN,	  PIN_LEN,     PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(keep, mem_write)	  { { &mem_write,  0,	      PIN + PAGE, 2 * PAGE,    PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, write)
+	{ { &write_op,   0,        PIN,           PIN_LEN,  PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, write_head)
+	{ { &write_op,   0,        PIN - 100,     PAGE,     PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, write_in_page)
+	{ { &write_op,   0,        PIN + 5000,    300,      PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, write_behind)
+	{ { &write_op,   0,        PIN + PIN_LEN, PAGE,     PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, write_all)
+	{ { &write_op,   0,        0,             LEN,      PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, write_grow)
+	{ { &write_op,   0,        LEN - 100,     PAGE,     PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, write_far)
+	{ { &write_op,   0,        LEN + PAGE,    PAGE,     PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, direct)
+	{ { &write_open, O_DIRECT, PIN,           PIN_LEN,  PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, direct_page)
+	{ { &write_open, O_DIRECT, PIN + PAGE,    PAGE,     PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, direct_all)
+	{ { &write_open, O_DIRECT, 0,             LEN,      PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, direct_behind)
+	{ { &write_open, O_DIRECT, PIN + PIN_LEN, PAGE,     PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, sync_write)
+	{ { &write_open, O_SYNC,   PIN,           PIN_LEN,  PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, store)
+	{ { &store,      0,        PIN,           PIN_LEN,  PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep, mem_write)
+	{ { &mem_write,  0,        PIN + PAGE,    2 * PAGE, PIN, RETURNS } };
 /* It is read, cleaned, looked at. */
-FIXTURE_VARIANT_ADD(keep, read)		  { { &read_op,	   .pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, fsync)	  { { &fsync_op,   .pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, sync_range)	  { { &sync_range, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-							   SYNC_FILE_RANGE_WAIT_AFTER, .pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, syncfs)	  { { &syncfs_op,  .pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, msync)	  { { &msync_op,   MS_SYNC,		.pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, msync_async)	  { { &msync_op,   MS_ASYNC,		.pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, msync_invalid)  { { &msync_op,   MS_SYNC | MS_INVALIDATE, .pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, fadv_dontneed)  { { &fadvise,	   POSIX_FADV_DONTNEED,	.pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, fadv_willneed)  { { &fadvise,	   POSIX_FADV_WILLNEED,	.pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, fiemap)	  { { &fiemap,	   .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, read)
+	{ { &read_op,    .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, fsync)
+	{ { &fsync_op,   .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, sync_range)
+	{ { &sync_range, RANGE_ALL,               SYNC_FILE_RANGE_WAIT_AFTER, .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, syncfs)
+	{ { &syncfs_op,  .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, msync)
+	{ { &msync_op,   MS_SYNC,                 .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, msync_async)
+	{ { &msync_op,   MS_ASYNC,                .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, msync_invalid)
+	{ { &msync_op,   MS_SYNC | MS_INVALIDATE, .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, fadv_dontneed)
+	{ { &fadvise,    POSIX_FADV_DONTNEED,     .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, fadv_willneed)
+	{ { &fadvise,    POSIX_FADV_WILLNEED,     .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, fiemap)
+	{ { &fiemap,     .pin = PIN } };
 /* Page tables change. */
-FIXTURE_VARIANT_ADD(keep, mprotect)	  { { &mprotect_op, .pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, mremap)	  { { &mremap_op,  .pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, munmap)	  { { &munmap_op,  .pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, private)	  { { &private,	   .pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, dontneed)	  { { &madvise_op, MADV_DONTNEED,	.pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, cold)		  { { &madvise_op, MADV_COLD,		.pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, pageout)	  { { &madvise_op, MADV_PAGEOUT,	.pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, willneed)	  { { &madvise_op, MADV_WILLNEED,	.pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, populate_read)  { { &madvise_op, MADV_POPULATE_READ,	.pin = PIN } };
-FIXTURE_VARIANT_ADD(keep, populate_write) { { &madvise_op, MADV_POPULATE_WRITE, .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, mprotect)       { { &mprotect_op, .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, mremap)         { { &mremap_op,   .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, munmap)         { { &munmap_op,   .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, private)        { { &private,     .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, dontneed)       { { &madvise_op,  MADV_DONTNEED,       .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, cold)           { { &madvise_op,  MADV_COLD,           .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, pageout)        { { &madvise_op,  MADV_PAGEOUT,        .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, willneed)       { { &madvise_op,  MADV_WILLNEED,       .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, populate_read)  { { &madvise_op,  MADV_POPULATE_READ,  .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, populate_write) { { &madvise_op,  MADV_POPULATE_WRITE, .pin = PIN } };
 /* Of anonymous memory alone. */
-FIXTURE_VARIANT_ADD(keep, free)		  { { &madvise_op, MADV_FREE,		.pin = PIN, .err = EINVAL } };
+FIXTURE_VARIANT_ADD(keep, free) { { &madvise_op, MADV_FREE, .pin = PIN, .err = EINVAL } };
 
 FIXTURE_SETUP(keep)
 {

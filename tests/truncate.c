@@ -73,24 +73,24 @@ FIXTURE_VARIANT(truncate) {
 };
 
 /* Where it is cut: before, in and behind the pinned pages. */
-FIXTURE_VARIANT_ADD(truncate, to_zero)	 { { &by_fd,   .off = 0,	       .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(truncate, before)	 { { &by_fd,   .off = PIN - PAGE,      .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(truncate, at)	 { { &by_fd,   .off = PIN,	       .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(truncate, cut_first) { { &by_fd,   .off = PIN + 100,       .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(truncate, cut_later) { { &by_fd,   .off = PIN + 5000,      .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(truncate, last)	 { { &by_fd,   .off = PIN + 3 * PAGE,  .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(truncate, cut_last)	 { { &by_fd,   .off = PIN + 13000,     .pin = PIN, .outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(truncate, behind)	 { { &by_fd,   .off = PIN + PIN_LEN,   .pin = PIN, .outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(truncate, same_size) { { &by_fd,   .off = LEN,	       .pin = PIN, .outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(truncate, grow_page) { { &by_fd,   .off = LEN + 100,       .pin = PIN, .outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(truncate, grow)	 { { &by_fd,   .off = 2 * LEN,	       .pin = PIN, .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, to_zero)   { { &by_fd, 0, 0,              0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(truncate, before)    { { &by_fd, 0, PIN - PAGE,     0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(truncate, at)        { { &by_fd, 0, PIN,            0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(truncate, cut_first) { { &by_fd, 0, PIN + 100,      0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(truncate, cut_later) { { &by_fd, 0, PIN + 5000,     0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(truncate, last)      { { &by_fd, 0, PIN + 3 * PAGE, 0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(truncate, cut_last)  { { &by_fd, 0, PIN + 13000,    0, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, behind)    { { &by_fd, 0, PIN + PIN_LEN,  0, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, same_size) { { &by_fd, 0, LEN,            0, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, grow_page) { { &by_fd, 0, LEN + 100,      0, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, grow)      { { &by_fd, 0, 2 * LEN,        0, PIN, MAY_WAIT } };
 /* Who cuts. */
-FIXTURE_VARIANT_ADD(truncate, path)	 { { &by_path, .off = PIN,	       .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(truncate, path_grow) { { &by_path, .off = 2 * LEN,	       .pin = PIN, .outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(truncate, open)	 { { &by_open, .off = 0,	       .pin = PIN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, path)      { { &by_path, 0, PIN,     0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(truncate, path_grow) { { &by_path, 0, 2 * LEN, 0, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(truncate, open)      { { &by_open, 0, 0,       0, PIN, WAITS } };
 /* Which page of the file is pinned. */
-FIXTURE_VARIANT_ADD(truncate, pin_first) { { &by_fd,   .off = 0,	       .pin = 0, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(truncate, pin_last)	 { { &by_fd,   .off = LEN - PAGE,      .pin = LEN - PIN_LEN, .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(truncate, pin_first) { { &by_fd, 0, 0,          0, 0,             WAITS } };
+FIXTURE_VARIANT_ADD(truncate, pin_last)  { { &by_fd, 0, LEN - PAGE, 0, LEN - PIN_LEN, WAITS } };
 
 FIXTURE_SETUP(truncate)
 {
@@ -132,11 +132,16 @@ FIXTURE_VARIANT(sparse) {
 	struct collision c;
 };
 
-FIXTURE_VARIANT_ADD(sparse, before)  { 0, PIN,			      { &by_fd, .off = PIN / 2,	      .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(sparse, behind)  { PIN + PIN_LEN, 4 * PAGE,	      { &by_fd, .off = PIN + PIN_LEN, .pin = PIN, .outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(sparse, at_hole) { PIN + PIN_LEN, 4 * PAGE,	      { &by_fd, .off = PIN + PAGE,    .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(sparse, page)    { PIN - PAGE, PAGE,	      { &by_fd, .off = PIN - 100,     .pin = PIN, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(sparse, refill)  { 2 * PAGE, 4 * PAGE,	      { &by_fd, .off = 2 * LEN,	      .pin = PIN, .outcome = MAY_WAIT } };
+FIXTURE_VARIANT_ADD(sparse, before)
+	{ 0,             PIN,      { &by_fd, 0, PIN / 2,       0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sparse, behind)
+	{ PIN + PIN_LEN, 4 * PAGE, { &by_fd, 0, PIN + PIN_LEN, 0, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(sparse, at_hole)
+	{ PIN + PIN_LEN, 4 * PAGE, { &by_fd, 0, PIN + PAGE,    0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sparse, page)
+	{ PIN - PAGE,    PAGE,     { &by_fd, 0, PIN - 100,     0, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sparse, refill)
+	{ 2 * PAGE,      4 * PAGE, { &by_fd, 0, 2 * LEN,       0, PIN, MAY_WAIT } };
 
 FIXTURE_SETUP(sparse)
 {
@@ -174,15 +179,24 @@ FIXTURE_VARIANT(pmd) {
 	struct collision c;
 };
 
-FIXTURE_VARIANT_ADD(pmd, half_behind)  { 0,   { &by_fd, .off = HALF,	   .pin = HALF / 2,	   .outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(pmd, half)	       { 0,   { &by_fd, .off = HALF,	   .pin = HALF + HALF / 2, .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, half_first)   { 0,   { &by_fd, .off = PAGE,	   .pin = 0,		   .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, cut_page)     { 0,   { &by_fd, .off = HALF + 100, .pin = HALF,		   .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, last_byte)    { 0,   { &by_fd, .off = PMD - 1,	   .pin = PMD - PIN_LEN,   .outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(pmd, mixed_tail)   { LEN, { &by_fd, .off = PMD,	   .pin = PMD + PIN,	   .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, mixed_behind) { LEN, { &by_fd, .off = PMD,	   .pin = HALF,		   .outcome = MAY_WAIT } };
-FIXTURE_VARIANT_ADD(pmd, mixed_both)   { LEN, { &by_fd, .off = PMD - PAGE, .pin = PMD - 2 * PAGE,  .outcome = WAITS } };
-FIXTURE_VARIANT_ADD(pmd, mixed_in)     { LEN, { &by_fd, .off = HALF,	   .pin = HALF,		   .outcome = WAITS } };
+FIXTURE_VARIANT_ADD(pmd, half_behind)
+	{ 0,   { &by_fd, 0, HALF,       0, HALF / 2,        MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, half)
+	{ 0,   { &by_fd, 0, HALF,       0, HALF + HALF / 2, WAITS } };
+FIXTURE_VARIANT_ADD(pmd, half_first)
+	{ 0,   { &by_fd, 0, PAGE,       0, 0,               WAITS } };
+FIXTURE_VARIANT_ADD(pmd, cut_page)
+	{ 0,   { &by_fd, 0, HALF + 100, 0, HALF,            WAITS } };
+FIXTURE_VARIANT_ADD(pmd, last_byte)
+	{ 0,   { &by_fd, 0, PMD - 1,    0, PMD - PIN_LEN,   MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, mixed_tail)
+	{ LEN, { &by_fd, 0, PMD,        0, PMD + PIN,       WAITS } };
+FIXTURE_VARIANT_ADD(pmd, mixed_behind)
+	{ LEN, { &by_fd, 0, PMD,        0, HALF,            MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, mixed_both)
+	{ LEN, { &by_fd, 0, PMD - PAGE, 0, PMD - 2 * PAGE,  WAITS } };
+FIXTURE_VARIANT_ADD(pmd, mixed_in)
+	{ LEN, { &by_fd, 0, HALF,       0, HALF,            WAITS } };
 
 static long faults(void)
 {
@@ -243,12 +257,18 @@ FIXTURE_VARIANT(unmapped) {
 	struct collision c;
 };
 
-FIXTURE_VARIANT_ADD(unmapped, truncate)	    { DP_MAP_PTE, LEN, { &by_fd, .off = 0,    .pin = PIN,  .outcome = WAITS, .unmap = true } };
-FIXTURE_VARIANT_ADD(unmapped, cut)	    { DP_MAP_PTE, LEN, { &by_fd, .off = PIN + 100, .pin = PIN, .outcome = WAITS, .unmap = true } };
-FIXTURE_VARIANT_ADD(unmapped, open)	    { DP_MAP_PTE, LEN, { &by_open, .off = 0,  .pin = PIN,  .outcome = WAITS, .unmap = true } };
-FIXTURE_VARIANT_ADD(unmapped, punch)	    { DP_MAP_PTE, LEN, { &punch, .off = PIN, .len = PIN_LEN, .pin = PIN, .outcome = WAITS, .unmap = true } };
-FIXTURE_VARIANT_ADD(unmapped, behind)	    { DP_MAP_PTE, LEN, { &by_fd, .off = PIN + PIN_LEN, .pin = PIN, .outcome = MAY_WAIT, .unmap = true } };
-FIXTURE_VARIANT_ADD(unmapped, truncate_pmd) { DP_MAP_PMD, PMD, { &by_fd, .off = HALF, .pin = HALF, .outcome = WAITS, .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, truncate)
+	{ DP_MAP_PTE, LEN, { &by_fd,   0, 0,             0,       PIN,  WAITS,    .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, cut)
+	{ DP_MAP_PTE, LEN, { &by_fd,   0, PIN + 100,     0,       PIN,  WAITS,    .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, open)
+	{ DP_MAP_PTE, LEN, { &by_open, 0, 0,             0,       PIN,  WAITS,    .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, punch)
+	{ DP_MAP_PTE, LEN, { &punch,   0, PIN,           PIN_LEN, PIN,  WAITS,    .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, behind)
+	{ DP_MAP_PTE, LEN, { &by_fd,   0, PIN + PIN_LEN, 0,       PIN,  MAY_WAIT, .unmap = true } };
+FIXTURE_VARIANT_ADD(unmapped, truncate_pmd)
+	{ DP_MAP_PMD, PMD, { &by_fd,   0, HALF,          0,       HALF, WAITS,    .unmap = true } };
 
 FIXTURE_SETUP(unmapped)
 {

@@ -17,26 +17,34 @@
 /* What keeps the file when the child begins; the child lets go of it. */
 enum last { NAME, OPEN, MAPPING, EXIT, REPLACED };
 
-FIXTURE(unlink) {
+struct vanishing {
 	struct rig	r;
 	fsblkcnt_t	free;		/* blocks of the file system, with the file */
 	int		go[2];		/* the child begins when nobody can write to it */
 	int		dir;
 };
 
-FIXTURE_VARIANT(unlink) {
+struct way {
 	enum last	last;
 	bool		nameless;	/* the file was made without a name */
 	bool		kept;		/* somebody else has it open all the time */
 };
 
-FIXTURE_VARIANT_ADD(unlink, name_last)	  { NAME };
-FIXTURE_VARIANT_ADD(unlink, close_last)	  { OPEN };
-FIXTURE_VARIANT_ADD(unlink, munmap_last)  { MAPPING };
-FIXTURE_VARIANT_ADD(unlink, exit_last)	  { EXIT };
-FIXTURE_VARIANT_ADD(unlink, rename_over)  { REPLACED };
-FIXTURE_VARIANT_ADD(unlink, tmpfile)	  { OPEN, .nameless = true };
-FIXTURE_VARIANT_ADD(unlink, still_open)	  { NAME, .kept = true };
+FIXTURE(unlink) {
+	struct vanishing v;
+};
+
+FIXTURE_VARIANT(unlink) {
+	struct way way;
+};
+
+FIXTURE_VARIANT_ADD(unlink, name_last)   { { NAME } };
+FIXTURE_VARIANT_ADD(unlink, close_last)  { { OPEN } };
+FIXTURE_VARIANT_ADD(unlink, munmap_last) { { MAPPING } };
+FIXTURE_VARIANT_ADD(unlink, exit_last)   { { EXIT } };
+FIXTURE_VARIANT_ADD(unlink, rename_over) { { REPLACED } };
+FIXTURE_VARIANT_ADD(unlink, tmpfile)     { { OPEN, .nameless = true } };
+FIXTURE_VARIANT_ADD(unlink, still_open)  { { NAME, .kept = true } };
 
 static fsblkcnt_t blocks_free(int dir)
 {
@@ -66,23 +74,23 @@ FIXTURE_SETUP(unlink)
 {
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	self->go[0] = -1;
-	self->go[1] = -1;
-	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
-	self->dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ASSERT_GE(self->dir, 0);
-	if (variant->nameless)
-		make_nameless(_metadata, &self->r);
+	self->v.go[0] = -1;
+	self->v.go[1] = -1;
+	rig_open(_metadata, &self->v.r, DP_MAP_PTE, LEN);
+	self->v.dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(self->v.dir, 0);
+	if (variant->way.nameless)
+		make_nameless(_metadata, &self->v.r);
 }
 
 FIXTURE_TEARDOWN(unlink)
 {
-	rig_close(&self->r);
+	rig_close(&self->v.r);
 	for (int i = 0; i < 2; i++)
-		if (self->go[i] >= 0)
-			close(self->go[i]);
-	if (self->dir > 0)
-		close(self->dir);
+		if (self->v.go[i] >= 0)
+			close(self->v.go[i]);
+	if (self->v.dir > 0)
+		close(self->v.dir);
 }
 
 /* Everything but what the child is to let go of has gone before. */
@@ -126,8 +134,8 @@ static int run_child(void *arg)
 	return last_one(c->r, c->last);
 }
 
-static void start_child(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) *self,
-			const FIXTURE_VARIANT(unlink) *variant)
+static void start_child(struct __test_metadata *_metadata, struct vanishing *self,
+			const struct way *variant)
 {
 	struct rig *r = &self->r;
 	struct child c = { r, variant->last, self->go };
@@ -148,7 +156,7 @@ static void start_child(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) 
 }
 
 /* Its blocks are not free before the pin is gone, and free then. */
-static void check_free(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) *self, bool gone)
+static void check_free(struct __test_metadata *_metadata, struct vanishing *self, bool gone)
 {
 	long deadline = dp_now_ms() + RETURN_MS;
 	fsblkcnt_t all = self->free + self->r.blocks * 512 / PAGE;
@@ -165,8 +173,8 @@ static void check_free(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) *
 		TH_LOG("the blocks of the file are not free again");
 }
 
-static void vanish(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) *self,
-		   const FIXTURE_VARIANT(unlink) *variant, enum dp_pin_kind kind)
+static void vanish(struct __test_metadata *_metadata, struct vanishing *self,
+		   const struct way *variant, enum dp_pin_kind kind)
 {
 	struct collision c = { .pin = PIN, .outcome = variant->kept ? RETURNS : WAITS };
 	struct rig *r = &self->r;
@@ -174,8 +182,9 @@ static void vanish(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) *self
 
 	r->kind = kind;
 	r->c = &c;
-	take_pin(_metadata, r);
+	/* Before the pin: what the device writes after it is flushed by nobody. */
 	ASSERT_EQ(0, syncfs(self->dir));
+	take_pin(_metadata, r);
 	self->free = blocks_free(self->dir);
 	start_child(_metadata, self, variant);
 	watch_op(_metadata, r);
@@ -194,17 +203,17 @@ static void vanish(struct __test_metadata *_metadata, FIXTURE_DATA(unlink) *self
 
 TEST_F_TIMEOUT(unlink, vmsplice, ROW_S)
 {
-	vanish(_metadata, self, variant, DP_PIN_VMSPLICE);
+	vanish(_metadata, &self->v, &variant->way, DP_PIN_VMSPLICE);
 }
 
 TEST_F_TIMEOUT(unlink, aio_read, ROW_S)
 {
-	vanish(_metadata, self, variant, DP_PIN_AIO_READ);
+	vanish(_metadata, &self->v, &variant->way, DP_PIN_AIO_READ);
 }
 
 TEST_F_TIMEOUT(unlink, aio_write, ROW_S)
 {
-	vanish(_metadata, self, variant, DP_PIN_AIO_WRITE);
+	vanish(_metadata, &self->v, &variant->way, DP_PIN_AIO_WRITE);
 }
 
 TEST_HARNESS_MAIN
