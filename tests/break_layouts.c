@@ -13,10 +13,11 @@
  */
 #include "rig.h"
 
-#define HALF		PMD
-#define FILE_LEN	(2 * HALF)
-#define MAX_LEN		(3 * HALF)	/* the largest size that an operation leaves */
-#define PIN_LOW		(HALF / 2)	/* no pinned page is the first of its PMD */
+#define SMALL		(32 * PAGE)	/* no PMD fits in */
+
+/* Of the file, and where a pin is in each half: no page of it is the first of a PMD. */
+#define HALF		((off_t)self->r.file.len / 2)
+#define PIN_LOW		(HALF / 2)
 #define PIN_HIGH	(HALF + HALF / 2)
 
 FIXTURE(break_layouts) {
@@ -100,7 +101,7 @@ FIXTURE_SETUP(break_layouts)
 
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
-	rig_open(_metadata, r, variant->map, FILE_LEN);
+	rig_open(_metadata, r, variant->map, variant->map == DP_MAP_PMD ? 2 * PMD : SMALL);
 	r->kind = variant->pin;
 	r->refused = r->file.dax ? variant->refused : 0;
 }
@@ -170,7 +171,7 @@ TEST_F_TIMEOUT(break_layouts, truncate_outside, ROW_S)
 
 TEST_F_TIMEOUT(break_layouts, truncate_grow, ROW_S)
 {
-	struct collision c = { &truncation, .off = MAX_LEN, .pin = PIN_HIGH, .outcome = MAY_WAIT };
+	struct collision c = { &truncation, .off = 3 * HALF, .pin = PIN_HIGH, .outcome = MAY_WAIT };
 
 	collide(_metadata, &self->r, &c);
 }
