@@ -5,6 +5,7 @@
 # make check		the project's own tests
 # make install		the test programs as an installable kselftest, in INSTALL_PATH
 # make bench		how long the parts of a cell take; with BENCH=build, a kernel's build
+# make soak		the full suite on src:6.12, 20 times: does any verdict differ?
 # make tests/config	the kernel options that the tests need, from configs/kernel
 # make clean		all that was built here; results and the cache stay
 
@@ -15,7 +16,7 @@ INSTALL_PATH ?= $(CURDIR)/out/install
 
 # Where to build; the guests' parts below are always in out.
 O ?= out
-TOOLS := cells guest judge report times
+TOOLS := cells guest judge matrix report times
 TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
 PROGRAMS := $(addprefix $(O)/programs/,init ctl $(TESTS))
 
@@ -80,6 +81,9 @@ check:
 bench:
 	selftest/bench.sh $(BENCH)
 
+soak:
+	selftest/soak.sh
+
 tests/config: $(addprefix configs/kernel/,tests dax dm rdma xdp gup-test) vm/tests-config.sh
 	vm/tests-config.sh >$@.tmp
 	mv $@.tmp $@
@@ -91,6 +95,6 @@ install: | out/linux $(O)/programs
 clean:
 	rm -rf out
 
-.PHONY: all run_tests check bench install clean FORCE
+.PHONY: all run_tests check bench soak install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -21,6 +21,7 @@
 #   -j N         that many guests at a time (default: number of CPUs)
 #   -n           print the QEMU command lines and stop
 #   --cold       boot every guest; by default they are restored from snapshots
+#   --matrix     with cells: count rows by holder and collision (default: full)
 #   --accel A    kvm or tcg, without asking what works
 #   --resume RUN run what has no verdict yet in results/RUN
 #
@@ -39,6 +40,7 @@ machine=
 jobs=$(nproc)
 accel=
 cold=
+matrix=
 resume=
 dry=
 names=
@@ -66,6 +68,7 @@ options() {
 		case $1 in
 		-n) dry=yes; shift; continue ;;
 		--cold) cold=-C; shift; continue ;;
+		--matrix) matrix=yes; shift; continue ;;
 		-h | --help) usage ;;
 		-[kstfrmj] | --accel | --patches | --resume) [ $# -gt 1 ] || die "$1: expected a value" ;;
 		*) die "$1: unknown, expected an option (--help lists them)" ;;
@@ -227,7 +230,9 @@ cmd_run() {
 }
 
 cmd_cells() {
+	[ -z "$matrix" ] || [ -n "$suite$scenarios" ] || suite=full
 	prepare
+	[ -z "$matrix" ] || { cells -R | out/matrix configs/matrix; return; }
 	cells -l
 }
 

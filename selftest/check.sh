@@ -4,9 +4,9 @@
 # usage: selftest/check.sh
 #
 # The project's own tests (`make check`): both compilers, the style checkers, the
-# data files, unit tests, the judge's golden logs, kselftest conformity, the series
-# of patches, the smoke suite in guests with all controls, and rows on a kernel with
-# the series.  Each prints TAP or counts as one test.
+# data files, the matrix of holders and collisions, unit tests, the judge's golden
+# logs, kselftest conformity, the series of patches, the smoke suite in guests with all
+# controls, and rows on a kernel with the series.  Each prints TAP or counts as one test.
 # The logs stay in out/check/.  Last line: N passed, N failed, N skipped.
 set -euf
 
@@ -134,6 +134,7 @@ step checkpatch checkpatch_all
 step data out/cells -L
 step unit_conf unit unit_conf vm/conf.c
 step unit_lib unit unit_lib "$(find lib -name "*.c") -ldevmapper -luring -laio -libverbs"
+step matrix ./run.sh cells --matrix
 step golden selftest/golden.sh
 step report selftest/report.sh
 step docs selftest/docs.sh

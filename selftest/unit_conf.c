@@ -115,6 +115,13 @@ static const char * const whole[] = {
 	[CONF_SUITE] =
 		"# All of it.\n"
 		"cells truncate *\n",
+	[CONF_MATRIX] =
+		"# What meets what.\n"
+		"holder dio_read direct I/O\n"
+		"collision truncate ftruncate(2)\n"
+		"rows break_layouts\\.(.*)_(pte|pmd)\\.(.*) \\1 \\3\n"
+		"other ctl.* controls\n"
+		"none vm_.* truncate xfs.* nothing is held\n",
 	[CONF_GUEST] =
 		"# Every guest.\n"
 		"modules ext4 xfs\n"

@@ -4,6 +4,7 @@
  *
  *	cells -L			check all data files
  *	cells [SELECTION] -l KERNEL...		list them
+ *	cells [SELECTION] -R KERNEL...		list their rows, "FS ROW"
  *	cells [SELECTION] -n KERNEL...		print their QEMU command lines
  *	cells [SELECTION] -o RUN KERNEL...	make their folders below RUN, and RUN/cells
  *
@@ -68,7 +69,7 @@ static struct {
 	struct conf	*guest;		/* what every guest gets */
 	struct words	 scenarios, fs, rows;
 	const char	*suite, *accel, *machine, *out;
-	bool		 list, lines, shell, cold;
+	bool		 list, rows_only, lines, shell, cold;
 	struct kernel	 kernels[MAX_WORDS];
 	size_t		 nkernels;
 	FILE		*index, *rules;
@@ -78,7 +79,7 @@ static struct {
 static const char usage[] =
 	"usage: cells -L\n"
 	"       cells [-s SUITE] [-t SCENARIO] [-f FS] [-r ROW] [-a ACCEL] [-m MACHINE] [-S]\n"
-	"             [-C] (-l | -n | -o RUN) NAME=FOLDER...";
+	"             [-C] (-l | -R | -n | -o RUN) NAME=FOLDER...";
 
 __attribute__((format(printf, 1, 2)))
 static __attribute__((noreturn)) void die(const char *fmt, ...)
@@ -590,6 +591,13 @@ static void cell_line(const struct cell *c, const char *name)
 	free(buf);
 }
 
+/* For vm/matrix.c. */
+static void rows_print(const struct cell *c)
+{
+	for (size_t i = 0; i < c->nrows && c->scenario->kind != CONF_CONTROL; i++)
+		printf("%s %s\n", c->fs->name, c->rows[i]);
+}
+
 /*
  * Selecting
  */
@@ -616,6 +624,8 @@ static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, co
 	name = text("%s/%s/%s", k->name, fs, scenario->name);
 	if (g.list)
 		printf("%-50s %4zu rows  %s\n", name, c->nrows, c->machine->name);
+	else if (g.rows_only)
+		rows_print(c);
 	else if (g.lines)
 		cell_line(c, name);
 	else
@@ -673,7 +683,7 @@ static void options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lno:SC")) != -1) {
+	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lRno:SC")) != -1) {
 		switch (opt) {
 		case 'L':
 			exit(0);
@@ -698,6 +708,9 @@ static void options(int argc, char **argv)
 		case 'l':
 			g.list = true;
 			break;
+		case 'R':
+			g.rows_only = true;
+			break;
 		case 'n':
 			g.lines = true;
 			break;
@@ -714,7 +727,7 @@ static void options(int argc, char **argv)
 			die("%s", usage);
 		}
 	}
-	if (optind == argc || g.list + g.lines + !!g.out != 1)
+	if (optind == argc || g.list + g.rows_only + g.lines + !!g.out != 1)
 		die("%s", usage);
 	check_names("-t", &g.scenarios, &g.tree.scenarios);
 	check_names("-f", &g.fs, &g.tree.fs);

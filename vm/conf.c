@@ -144,7 +144,7 @@ enum type {
 	T_TEXT, T_WORD, T_IDENT, T_NAME, T_NAMES, T_MODULES, T_OPTIONS, T_DEVICE, T_DEVDAX,
 	T_RELEASE,
 	T_SECONDS, T_RANK, T_SIZE, T_SEED, T_YES_NO, T_YES, T_FS_TYPE, T_NAMESPACE, T_RE, T_EXCUSE,
-	T_LOG, T_VERDICT, T_RUN, T_RANGE, T_CELLS, TYPES
+	T_LOG, T_VERDICT, T_RUN, T_RANGE, T_CELLS, T_LABEL, T_ROWS, T_OTHER, T_NONE, TYPES
 };
 
 static const struct {
@@ -191,6 +191,12 @@ static const struct {
 			    forwards, 0 },
 	[T_CELLS]	= { "^" NAME B "([*]|" NAME "(," NAME ")*)(" B ".*)?$",
 			    "SCENARIO FS[,FS...]|* [ROWGLOB...]", each_once, 1 },
+	[T_LABEL]	= { "^" NAME B ".+$", "NAME TEXT, the name of a-z 0-9 _ . -", NULL, 0 },
+	[T_ROWS]	= { "^([^ \t]+)" B "[^ \t]+" B "[^ \t]+$", "RE HOLDER COLLISION",
+			    compiles, 1 },
+	[T_OTHER]	= { "^([^ \t]+)" B ".+$", "RE TEXT", compiles, 1 },
+	[T_NONE]	= { "^([^ \t]+" B "[^ \t]+" B "[^ \t]+)" B ".+$",
+			    "HOLDER-RE COLLISION-RE FS-RE TEXT", compiles, 1 },
 };
 
 static bool fits(enum type t, const char *value)
@@ -264,6 +270,12 @@ static const struct key {
 	{ CONF_KNOWN,		"reference",	MUST,		T_TEXT },
 
 	{ CONF_SUITE,		"cells",	MUST | MANY,	T_CELLS },
+
+	{ CONF_MATRIX,		"holder",	MUST | MANY,	T_LABEL },
+	{ CONF_MATRIX,		"collision",	MUST | MANY,	T_LABEL },
+	{ CONF_MATRIX,		"rows",		MUST | MANY,	T_ROWS },
+	{ CONF_MATRIX,		"other",	MUST | MANY,		T_OTHER },
+	{ CONF_MATRIX,		"none",		MUST | MANY,		T_NONE },
 
 	{ CONF_GUEST,		"modules",	MUST,		T_MODULES },
 	{ CONF_GUEST,		"ramdisk",	MUST,		T_DEVICE },

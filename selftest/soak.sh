@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: selftest/soak.sh [RUNS [OPTION...]]
+#
+# Run the suite RUNS times (default 20) with OPTION... of ./run.sh (default:
+# -k src:6.12 -s full), and compare all verdicts, of cells and of rows.  Prints one
+# line a run, then each verdict that not all runs have, with the number of those
+# that have it.  Exit status: 0 no verdict differs, 1 some do, 2 a run was not made.
+set -euf
+
+cd "$(dirname "$0")/.."
+
+# Every verdict of a run, without the words that say why: "FOLDER/verdict:row ok NAME".
+verdicts() {
+	(cd "results/$1" && find . -name verdict -exec grep -HE '^(verdict|row) ' {} +) |
+		sed -E 's/^(.*:row [a-z]+ [^:]+): .*/\1/' | sort
+}
+
+case ${1:-20} in
+-h | --help) sed -n '/^# usage:/,/^[^#]/ s/^# \{0,1\}//p' "$0"; exit 0 ;;
+*[!0-9]* | 0) echo "soak.sh: $1: expected a number of runs" >&2; exit 2 ;;
+esac
+runs=${1:-20}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- -k src:6.12 -s full
+all=$(mktemp)
+trap 'rm -f "$all"' EXIT
+for i in $(seq "$runs"); do
+	status=0 start=$(date +%s)
+	./run.sh "$@" >/dev/null 2>&1 || status=$?
+	[ "$status" -ne 2 ] || { echo "soak.sh: ./run.sh $*: not made" >&2; exit 2; }
+	run=$(readlink results/latest)
+	verdicts "$run" >>"$all"
+	echo "run $i: $run, exit $status, $(($(date +%s) - start)) s," \
+		"$(verdicts "$run" | grep -c ':row ') rows"
+done
+sort "$all" | uniq -c | awk -v runs="$runs" '
+	$1 != runs { sub(/^ +/, ""); print "differs: " $0 " of " runs " runs"; bad++ }
+	END { print bad + 0 " of " NR " verdicts differ"; exit bad > 0 }'
