@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Blocks that were given up while they were pinned belong to another file next.
+ *
+ * That is what all the waiting is for.  The file system is nearly full, so that the
+ * next file, the victim, gets just these blocks.  If the operation was over before the
+ * pin was dropped, the device writes when the victim has them, and must not hit it; nor
+ * may a device that reads get the victim's data.  A page-cache page is a copy: what
+ * is written to it late goes nowhere.
+ *
+ * That an operation waits is for other tests to say, here only harm counts.
+ */
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include "rig.h"
+
+#define LEN		(64 * PAGE)
+#define PIN		(24 * PAGE)
+#define PIN_PAGES	((int)(PIN_LEN / PAGE))
+#define SPARE_LEN	(128 * PAGE)	/* what stays free, for metadata and copies */
+#define BALLAST_MAX	(256L << 20)	/* in one piece */
+#define MAX_EXTENTS	512
+#define VICTIM_SEED	OTHER_SEED
+
+/* From xfs_fs.h, which is in no package that a test needs. */
+struct resblks {
+	uint64_t	blocks, avail;
+};
+
+#define XFS_IOC_SET_RESBLKS	_IOWR('X', 114, struct resblks)
+#define XFS_IOC_GET_RESBLKS	_IOR('X', 115, struct resblks)
+
+struct scene {
+	struct rig	r;
+	int		dir;
+	int		ballast;	/* a file that has all blocks but some */
+	int		victim;
+	int		other;		/* a file that is cloned, or a clone */
+	off_t		filled;		/* bytes of the victim */
+	uint64_t	blocks[PIN_LEN / PAGE];	/* where the pinned pages are on disk */
+	int		go[2];		/* the child begins when nobody can write to it */
+	long		reserve;	/* blocks that the file system kept back, -1: as it was */
+};
+
+static int run_truncate(struct rig *r)
+{
+	return ftruncate(r->file.fd, r->c->off) ? -errno : 0;
+}
+
+static int run_fallocate(struct rig *r)
+{
+	return fallocate(r->file.fd, r->c->mode, r->c->off, r->c->len) ? -errno : 0;
+}
+
+static struct scene *scene_of(struct rig *r)
+{
+	return (void *)((char *)r - offsetof(struct scene, r));
+}
+
+/* Everybody else has let go of the file. */
+static int run_unlink(struct rig *r)
+{
+	struct scene *s = scene_of(r);
+	char byte;
+
+	munmap(r->file.map, r->file.len);
+	close(r->file.fd);
+	close(s->go[1]);
+	if (read(s->go[0], &byte, 1))
+		return -EIO;
+	return unlinkat(r->file.dir, r->file.name, 0) ? -errno : 0;
+}
+
+static int clone_from(int to, int from)
+{
+	return ioctl(to, FICLONE, from) ? -errno : 0;
+}
+
+static int run_clone_over(struct rig *r)
+{
+	return clone_from(r->file.fd, scene_of(r)->other);
+}
+
+/* The file gets blocks of its own, and the clone, whose they still are, is cut off. */
+static int run_cow(struct rig *r)
+{
+	char data[PIN_LEN];
+
+	dp_data_fill(data, PIN_LEN, PIN, OP_SEED);
+	if (pwrite(r->file.fd, data, PIN_LEN, PIN) != PIN_LEN)
+		return -errno;
+	return ftruncate(scene_of(r)->other, 0) ? -errno : 0;
+}
+
+static const struct op truncation = { run_truncate };
+static const struct op by_fallocate = { run_fallocate };
+static const struct op unlinking = { run_unlink };
+static const struct op clone_over = { run_clone_over };
+static const struct op cow = { run_cow };
+
+/*
+ * A file system without room
+ */
+
+/* An empty file without a name, whose blocks need not be in any place. */
+static int file_new(const char *dir)
+{
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	struct fsxattr x;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &x) || !(x.fsx_xflags & FS_XFLAG_EXTSIZE))
+		return fd;
+	x.fsx_xflags &= ~FS_XFLAG_EXTSIZE;
+	x.fsx_extsize = 0;
+	if (!ioctl(fd, FS_IOC_FSSETXATTR, &x))
+		return fd;
+	close(fd);
+	return -EIO;
+}
+
+/*
+ * Both file systems keep free blocks back that no file gets, for their metadata: as
+ * long as there are any, the allocator may take these instead.
+ */
+static long ext4_reserve(int fd, long blocks)
+{
+	char path[96], name[32], text[32] = "";
+	int knob, err;
+
+	err = dp_sb_name(fd, name, sizeof(name));
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/reserved_clusters", name);
+	knob = open(path, O_RDONLY | O_CLOEXEC);
+	if (knob < 0)
+		return -errno;
+	err = read(knob, text, sizeof(text) - 1) < 0 ? -errno : 0;
+	close(knob);
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), "%ld", blocks);
+	err = dp_knob_set(path, name);
+	return err ? err : strtol(text, NULL, 10);
+}
+
+static long xfs_reserve(int fd, long blocks)
+{
+	struct resblks now = { blocks }, was;
+
+	if (ioctl(fd, XFS_IOC_GET_RESBLKS, &was) || ioctl(fd, XFS_IOC_SET_RESBLKS, &now))
+		return -errno;
+	return was.blocks;
+}
+
+/* Set it, and return what it was or -errno. */
+static long set_reserve(const struct scene *s, long blocks)
+{
+	return s->r.ext4 ? ext4_reserve(s->dir, blocks) : xfs_reserve(s->dir, blocks);
+}
+
+/* Allocate all that is free, in pieces that get smaller. */
+static int take_all_blocks(int fd)
+{
+	off_t off = 0, piece = BALLAST_MAX;
+
+	while (piece >= PAGE) {
+		if (!fallocate(fd, 0, off, piece))
+			off += piece;
+		else if (errno == ENOSPC)
+			piece /= 2;
+		else
+			return -errno;
+	}
+	return 0;
+}
+
+static void fill_fs(struct __test_metadata *_metadata, struct scene *s)
+{
+	const char *dir = getenv("DAXPIN_DIR");
+	int spare;
+
+	s->victim = file_new(dir);
+	ASSERT_LE(0, s->victim);
+	s->ballast = file_new(dir);
+	ASSERT_LE(0, s->ballast);
+	spare = file_new(dir);
+	ASSERT_LE(0, spare);
+	ASSERT_EQ(0, fallocate(spare, 0, 0, SPARE_LEN));
+	s->reserve = set_reserve(s, 0);
+	ASSERT_LE(0, s->reserve);
+	ASSERT_EQ(0, take_all_blocks(s->ballast));
+	close(spare);
+	ASSERT_EQ(0, syncfs(s->ballast));
+}
+
+/* The extents of [@off, @off + @len) of @fd; to be freed. */
+static struct fiemap *map_of(int fd, off_t off, off_t len)
+{
+	struct fiemap *m = calloc(1, sizeof(*m) + MAX_EXTENTS * sizeof(m->fm_extents[0]));
+
+	if (!m)
+		return NULL;
+	m->fm_start = off;
+	m->fm_length = len;
+	m->fm_flags = FIEMAP_FLAG_SYNC;
+	m->fm_extent_count = MAX_EXTENTS;
+	if (!ioctl(fd, FS_IOC_FIEMAP, m))
+		return m;
+	free(m);
+	return NULL;
+}
+
+static void note_blocks(struct __test_metadata *_metadata, struct scene *s)
+{
+	struct fiemap *m = map_of(s->r.file.fd, PIN, PIN_LEN);
+
+	ASSERT_NE(NULL, m);
+	for (int i = 0; i < PIN_PAGES; i++) {
+		uint64_t off = PIN + i * PAGE;
+
+		for (unsigned int k = 0; k < m->fm_mapped_extents; k++) {
+			const struct fiemap_extent *e = &m->fm_extents[k];
+
+			if (off >= e->fe_logical && off < e->fe_logical + e->fe_length)
+				s->blocks[i] = e->fe_physical + off - e->fe_logical;
+		}
+		ASSERT_NE(0, s->blocks[i]);
+	}
+	free(m);
+}
+
+/* How many of the pinned pages' blocks the victim has. */
+static int reused(const struct scene *s)
+{
+	struct fiemap *m = map_of(s->victim, 0, s->filled);
+	int n = 0;
+
+	for (int i = 0; m && i < PIN_PAGES; i++)
+		for (unsigned int k = 0; k < m->fm_mapped_extents; k++) {
+			const struct fiemap_extent *e = &m->fm_extents[k];
+
+			n += s->blocks[i] >= e->fe_physical &&
+			     s->blocks[i] < e->fe_physical + e->fe_length;
+		}
+	free(m);
+	return n;
+}
+
+/* Write until nothing is free. */
+static int fill_victim(struct scene *s)
+{
+	static char data[16 * PAGE];
+	size_t piece = sizeof(data);
+
+	while (piece >= (size_t)PAGE) {
+		ssize_t n;
+
+		dp_data_fill(data, piece, s->filled, VICTIM_SEED);
+		n = pwrite(s->victim, data, piece, s->filled);
+		if (n > 0)
+			s->filled += n;
+		else if (n < 0 && errno == ENOSPC)
+			piece /= 2;
+		else
+			return n < 0 ? -errno : -EIO;
+	}
+	return fsync(s->victim) ? -errno : 0;
+}
+
+/*
+ * Blocks that were freed are free for others when the journal or log has it, and what
+ * a deleted file of xfs had is freed in the background.
+ */
+static void give_away(struct __test_metadata *_metadata, struct scene *s)
+{
+	long deadline = dp_now_ms() + RETURN_MS;
+	int n = 0;
+
+	do {
+		ASSERT_EQ(0, syncfs(s->dir));
+		ASSERT_EQ(0, fill_victim(s));
+		n = reused(s);
+		if (n < PIN_PAGES)
+			poll(NULL, 0, 1);
+	} while (n < PIN_PAGES && dp_now_ms() < deadline);
+	TH_LOG("witness: reused=%d waited=%d filled=%ld held=%d", n, s->r.waited,
+	       (long)s->filled, s->r.pin.kind != DP_PIN_NONE);
+	ASSERT_EQ(PIN_PAGES, n)
+		TH_LOG("no other file got the blocks that were given up");
+}
+
+/* From the disk, not from the page cache. */
+static void check_victim(struct __test_metadata *_metadata, struct scene *s)
+{
+	char *got = malloc(2 * s->filled);
+
+	ASSERT_NE(NULL, got);
+	dp_data_fill(got + s->filled, s->filled, 0, VICTIM_SEED);
+	ASSERT_EQ(0, syncfs(s->dir));
+	ASSERT_EQ(0, posix_fadvise(s->victim, 0, 0, POSIX_FADV_DONTNEED));
+	ASSERT_EQ(s->filled, pread(s->victim, got, s->filled, 0));
+	EXPECT_EQ(-1, dp_data_differ(got + s->filled, got, s->filled))
+		TH_LOG("the device wrote into another file, from the offset that is seen on");
+	free(got);
+}
+
+/* What a device got that reads. */
+static void check_read(struct __test_metadata *_metadata, struct rig *r)
+{
+	char want[PIN_LEN];
+
+	if (!reads(r))
+		return;
+	dp_data_fill(want, PIN_LEN, PIN, FILE_SEED);
+	EXPECT_EQ(-1, dp_data_differ(want, r->seen, PIN_LEN))
+		TH_LOG("the device read what is another file's, or is not there");
+}
+
+/*
+ * The rows
+ */
+
+static void scene_open(struct __test_metadata *_metadata, struct scene *s, enum dp_map map)
+{
+	s->dir = -1;
+	s->ballast = -1;
+	s->victim = -1;
+	s->other = -1;
+	s->go[0] = -1;
+	s->go[1] = -1;
+	s->reserve = -1;
+	s->dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_LE(0, s->dir);
+	/* What the row before has freed is free for all. */
+	ASSERT_EQ(0, syncfs(s->dir));
+	rig_open(_metadata, &s->r, map, map == DP_MAP_PMD ? PMD : LEN);
+	s->other = file_new(getenv("DAXPIN_DIR"));
+	ASSERT_LE(0, s->other);
+	ASSERT_EQ(0, pipe2(s->go, O_CLOEXEC));
+}
+
+/* Zero is no descriptor of ours. */
+static void shut(int fd)
+{
+	if (fd > 0)
+		close(fd);
+}
+
+/* Freed here and now: what a deleted file had, xfs frees in the background. */
+static void drop_file(int fd)
+{
+	if (fd > 0 && ftruncate(fd, 0))
+		return;			/* the next row tells */
+	shut(fd);
+}
+
+static void scene_close(struct scene *s)
+{
+	rig_close(&s->r);
+	drop_file(s->ballast);
+	drop_file(s->victim);
+	if (s->reserve >= 0)
+		set_reserve(s, s->reserve);
+	shut(s->other);
+	shut(s->dir);
+	shut(s->go[0]);
+	shut(s->go[1]);
+}
+
+/* Who drops the pin must not be the last who has the file. */
+static void let_go(struct scene *s)
+{
+	struct dp_file *f = &s->r.file;
+
+	munmap(f->map, f->len);
+	close(f->fd);
+	f->map = NULL;			/* and no longer that of rig_close() */
+	close(s->go[1]);
+	s->go[1] = -1;
+}
+
+static void play(struct __test_metadata *_metadata, struct scene *s, enum dp_pin_kind kind,
+		 const struct collision *c)
+{
+	struct rig *r = &s->r;
+
+	r->c = c;
+	r->kind = kind;
+	note_blocks(_metadata, s);
+	fill_fs(_metadata, s);
+	take_pin(_metadata, r);
+	ASSERT_EQ(0, dp_child_start(&r->racer, run_op, r));
+	if (c->op == &unlinking)
+		let_go(s);
+	watch_op(_metadata, r);
+	if (r->waited)
+		drop_pin(_metadata, r);
+	else
+		ASSERT_EQ(0, dp_child_wait(&r->racer, RETURN_MS));
+	give_away(_metadata, s);
+	ASSERT_EQ(0, unpin(r));
+	check_victim(_metadata, s);
+	check_read(_metadata, r);
+}
+
+FIXTURE(reuse) {
+	struct scene s;
+};
+
+FIXTURE_VARIANT(reuse) {
+	enum dp_map	 map;
+	struct collision c;
+};
+
+#define PUNCH	(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+#define CLEAVE	FALLOC_FL_COLLAPSE_RANGE
+
+FIXTURE_VARIANT_ADD(reuse, truncate)	  { DP_MAP_PTE, { &truncation,   0,	     0,		 0,	      PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, truncate_part) { DP_MAP_PTE, { &truncation,   0,	     PIN - PAGE, 0,	      PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, truncate_pmd)  { DP_MAP_PMD, { &truncation,   0,	     0,		 0,	      PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, punch)	  { DP_MAP_PTE, { &by_fallocate, PUNCH,  PIN,	 PIN_LEN,     PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, punch_all)	  { DP_MAP_PTE, { &by_fallocate, PUNCH,  0,		 LEN,	      PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, punch_pmd)	  { DP_MAP_PMD, { &by_fallocate, PUNCH,  0,		 PMD,	      PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, collapse)	  { DP_MAP_PTE, { &by_fallocate, CLEAVE, PIN - PAGE, 2 * PIN_LEN, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, unlink)	  { DP_MAP_PTE, { &unlinking,    0,	     0,		 0,	      PIN, MAY_WAIT } };
+
+FIXTURE_SETUP(reuse)
+{
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	scene_open(_metadata, &self->s, variant->map);
+}
+
+FIXTURE_TEARDOWN(reuse)
+{
+	scene_close(&self->s);
+}
+
+TEST_F_TIMEOUT(reuse, aio_read, ROW_S)
+{
+	play(_metadata, &self->s, DP_PIN_AIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(reuse, vmsplice, ROW_S)
+{
+	play(_metadata, &self->s, DP_PIN_VMSPLICE, &variant->c);
+}
+
+/*
+ * Files that share blocks
+ */
+
+FIXTURE(shared) {
+	struct scene s;
+};
+
+FIXTURE_SETUP(shared)
+{
+	const char *missing = rig_missing(DP_MAP_PTE);
+	static char data[LEN];
+	struct scene *s = &self->s;
+	int err;
+
+	if (missing)
+		SKIP(return, "%s", missing);
+	scene_open(_metadata, s, DP_MAP_PTE);
+	dp_data_fill(data, LEN, 0, OTHER_SEED);
+	ASSERT_EQ(LEN, pwrite(s->other, data, LEN, 0));
+	err = clone_from(s->other, s->r.file.fd);
+	if (err == -EOPNOTSUPP || err == -ENOTTY)
+		SKIP(return, "files of this file system cannot share blocks (reflink)");
+	ASSERT_EQ(0, err);
+}
+
+FIXTURE_TEARDOWN(shared)
+{
+	scene_close(&self->s);
+}
+
+/* The only file that has the pinned blocks gets those of another one instead. */
+static void over(struct __test_metadata *_metadata, struct scene *s, enum dp_pin_kind kind)
+{
+	static const struct collision c = { &clone_over, .pin = PIN, .outcome = MAY_WAIT };
+	static char data[LEN];
+
+	dp_data_fill(data, LEN, 0, OTHER_SEED);
+	ASSERT_EQ(LEN, pwrite(s->other, data, LEN, 0));
+	play(_metadata, s, kind, &c);
+}
+
+TEST_F_TIMEOUT(shared, clone_over_aio_read, ROW_S)
+{
+	over(_metadata, &self->s, DP_PIN_AIO_READ);
+}
+
+TEST_F_TIMEOUT(shared, clone_over_vmsplice, ROW_S)
+{
+	over(_metadata, &self->s, DP_PIN_VMSPLICE);
+}
+
+/* First one file leaves the pinned blocks, and then the other, which never had them mapped. */
+static const struct collision leave_both = { &cow, .pin = PIN, .outcome = MAY_WAIT };
+
+TEST_F_TIMEOUT(shared, cow_vmsplice, ROW_S)
+{
+	play(_metadata, &self->s, DP_PIN_VMSPLICE, &leave_both);
+}
+
+TEST_F_TIMEOUT(shared, cow_aio_write, ROW_S)
+{
+	play(_metadata, &self->s, DP_PIN_AIO_WRITE, &leave_both);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A signal arrives while an operation waits for a pin.
+ *
+ * The wait can be interrupted, before anything was given up: the operation ends with
+ * EINTR or begins again, and either way size, blocks and data are as before, and the
+ * pinned page is the file's still.  Who is killed dies, and who is stopped holds no
+ * lock.  Only the end of an inode is not to be interrupted: nobody would be left to
+ * finish it (since 6.15: fs/dax.c, dax_break_layout_final()).
+ */
+#include <sched.h>
+#include <signal.h>
+
+#include "rig.h"
+
+#define LEN	(16 * PAGE)
+#define PIN	(6 * PAGE)
+
+enum fate {
+	EINTR_AT_ONCE,	/* the call ends with EINTR */
+	WAITS_AGAIN,	/* and returns when the pin is gone */
+	DIES,
+	STOPS,		/* until it is continued: then as WAITS_AGAIN */
+	STOPS_OVER,	/* the pin goes while it is stopped */
+};
+
+static int run_truncate(struct rig *r)
+{
+	return ftruncate(r->file.fd, r->c->off) ? -errno : 0;
+}
+
+static void cut(const struct collision *c, struct content *x)
+{
+	memset(x->data + c->off, 0, x->size - c->off);
+	x->size = c->off;
+}
+
+static int run_fallocate(struct rig *r)
+{
+	return fallocate(r->file.fd, r->c->mode, r->c->off, r->c->len) ? -errno : 0;
+}
+
+static void clear(const struct collision *c, struct content *x)
+{
+	memset(x->data + c->off, 0, c->len);
+}
+
+static void collapse(const struct collision *c, struct content *x)
+{
+	memmove(x->data + c->off, x->data + c->off + c->len, x->size - c->off - c->len);
+	x->size -= c->len;
+	memset(x->data + x->size, 0, c->len);
+}
+
+static void insert(const struct collision *c, struct content *x)
+{
+	memmove(x->data + c->off + c->len, x->data + c->off, x->size - c->off);
+	memset(x->data + c->off, 0, c->len);
+	x->size += c->len;
+}
+
+static const struct op truncation = { run_truncate, cut, .to_end = true };
+static const struct op zeroes = { run_fallocate, clear };
+static const struct op shift_down = { run_fallocate, collapse, .to_end = true, .moves = true };
+static const struct op shift_up = { run_fallocate, insert, .to_end = true, .moves = true };
+static const struct op nothing;
+
+FIXTURE(signals) {
+	struct rig	 r;
+	volatile int	*handled;	/* signals that the racer's handler saw */
+};
+
+FIXTURE_VARIANT(signals) {
+	int		 sig;
+	int		 flags;		/* of the handler; no handler for the last three */
+	enum fate	 fate;
+};
+
+FIXTURE_VARIANT_ADD(signals, eintr)	   { SIGUSR1, 0,	  EINTR_AT_ONCE };
+FIXTURE_VARIANT_ADD(signals, restart)	   { SIGUSR1, SA_RESTART, WAITS_AGAIN };
+FIXTURE_VARIANT_ADD(signals, kill)	   { SIGKILL, 0,	  DIES };
+FIXTURE_VARIANT_ADD(signals, term)	   { SIGTERM, 0,	  DIES };
+FIXTURE_VARIANT_ADD(signals, stop)	   { SIGSTOP, 0,	  STOPS };
+FIXTURE_VARIANT_ADD(signals, stop_over)	   { SIGSTOP, 0,	  STOPS_OVER };
+
+FIXTURE_SETUP(signals)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	self->handled = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			     -1, 0);
+	ASSERT_NE(MAP_FAILED, self->handled);
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+}
+
+FIXTURE_TEARDOWN(signals)
+{
+	if (self->r.racer.pid)
+		kill(self->r.racer.pid, SIGCONT);
+	rig_close(&self->r);
+}
+
+static volatile int *seen;
+
+static void handler(int sig)
+{
+	++*seen;
+}
+
+struct start {
+	struct rig	 *r;
+	struct sigaction sa;
+	int		 sig;
+};
+
+static int run_handled(void *arg)
+{
+	struct start *s = arg;
+
+	if (s->sa.sa_handler && sigaction(s->sig, &s->sa, NULL))
+		return -errno;
+	return run_op(s->r);
+}
+
+/* The child's own disposition: the harness gives its processes other ones. */
+static void start_handled(struct __test_metadata *_metadata, FIXTURE_DATA(signals) *self,
+			  const FIXTURE_VARIANT(signals) *variant)
+{
+	struct start s = { &self->r, { .sa_handler = SIG_DFL }, variant->sig };
+
+	seen = self->handled;
+	if (variant->sig == SIGUSR1)
+		s.sa = (struct sigaction){ .sa_handler = handler, .sa_flags = variant->flags };
+	ASSERT_EQ(0, dp_child_start(&self->r.racer, run_handled, &s));
+	watch_op(_metadata, &self->r);
+	ASSERT_TRUE(self->r.waited);
+	check_wait(_metadata, &self->r);
+}
+
+/* Wait until the task is in this state; what it does there is up to the caller. */
+static char task_becomes(struct rig *r, char task)
+{
+	long deadline = dp_now_ms() + SETTLE_MS;
+	struct dp_sight s = { .task = '?' };
+
+	while (s.task != task && dp_now_ms() < deadline)
+		if (dp_child_look(&r->racer, &s))
+			break;
+	return s.task;
+}
+
+/* The file is what it was before the operation, and has the page that it had. */
+static void check_untouched(struct __test_metadata *_metadata, struct rig *r)
+{
+	static char want[LEN];
+	struct stat st;
+	uint64_t pfn;
+
+	dp_data_fill(want, LEN, 0, FILE_SEED);
+	ASSERT_EQ(0, fstat(r->file.fd, &st));
+	EXPECT_EQ(LEN, st.st_size);
+	EXPECT_EQ(r->blocks, st.st_blocks);
+	EXPECT_EQ(-1, dp_data_differ(want, r->file.map, LEN))
+		TH_LOG("who was interrupted has changed data, from the offset that is seen on");
+	ASSERT_LT(0, dp_page_refs(r->file.map + PIN, &pfn))
+		TH_LOG("the pin is gone");
+	EXPECT_EQ(r->pfn, pfn)
+		TH_LOG("the file has another block where the pin is");
+}
+
+static int read_all(void *arg)
+{
+	static char got[LEN], want[LEN];
+	struct rig *r = arg;
+
+	dp_data_fill(want, LEN, 0, FILE_SEED);
+	if (pread(r->file.fd, got, LEN, 0) != LEN)
+		return -EIO;
+	return memcmp(want, got, LEN) ? -EILSEQ : 0;
+}
+
+/* No lock was left behind: read(2) takes the one that the operation held. */
+static void check_unlocked(struct __test_metadata *_metadata, struct rig *r)
+{
+	ASSERT_EQ(0, dp_child_start(&r->toucher, read_all, r));
+	EXPECT_EQ(0, dp_child_wait(&r->toucher, SETTLE_MS))
+		TH_LOG("read(2) waits for who was interrupted, or has wrong data");
+}
+
+/* It is over, and nothing was done. */
+static void ends_with(struct __test_metadata *_metadata, struct rig *r, int err)
+{
+	static const struct collision done = { &nothing, .pin = PIN, .outcome = WAITS };
+
+	EXPECT_EQ(err, dp_child_wait(&r->racer, RETURN_MS));
+	check_untouched(_metadata, r);
+	check_unlocked(_metadata, r);
+	r->c = &done;
+	ASSERT_EQ(0, unpin(r));
+	check_data(_metadata, r);
+}
+
+/* The waiter of before still waits, for the same. */
+static void waits_again(struct __test_metadata *_metadata, struct rig *r)
+{
+	struct dp_sight s;
+
+	ASSERT_EQ(0, dp_child_settle(&r->racer, &s, SETTLE_MS));
+	ASSERT_EQ(DP_WAITS, s.state);
+	check_untouched(_metadata, r);
+	/* Our look has mapped the page; a mapping is not what this is about. */
+	ASSERT_EQ(0, madvise(r->file.map, LEN, MADV_DONTNEED));
+	drop_pin(_metadata, r);
+	check_data(_metadata, r);
+}
+
+static void handled_once(struct __test_metadata *_metadata, FIXTURE_DATA(signals) *self)
+{
+	long deadline = dp_now_ms() + SETTLE_MS;
+
+	while (!*self->handled && dp_now_ms() < deadline)
+		sched_yield();
+	ASSERT_EQ(1, *self->handled);
+}
+
+static void stop_it(struct __test_metadata *_metadata, struct rig *r, bool over)
+{
+	ASSERT_EQ('T', task_becomes(r, 'T'));
+	check_untouched(_metadata, r);
+	check_unlocked(_metadata, r);
+	if (over)
+		ASSERT_EQ(0, unpin(r));
+	ASSERT_EQ(0, kill(r->racer.pid, SIGCONT));
+	if (!over)
+		return waits_again(_metadata, r);
+	ASSERT_EQ(0, dp_child_return(&r->racer, RETURN_MS));
+	check_data(_metadata, r);
+}
+
+static void interrupt(struct __test_metadata *_metadata, FIXTURE_DATA(signals) *self,
+		      const FIXTURE_VARIANT(signals) *variant, const struct collision *c,
+		      enum dp_pin_kind kind)
+{
+	struct rig *r = &self->r;
+
+	r->c = c;
+	r->kind = kind;
+	take_pin(_metadata, r);
+	start_handled(_metadata, self, variant);
+	ASSERT_EQ(0, kill(r->racer.pid, variant->sig));
+	TH_LOG("witness: signal=%d fate=%d", variant->sig, variant->fate);
+	if (variant->sig == SIGUSR1)
+		handled_once(_metadata, self);
+	if (variant->fate == EINTR_AT_ONCE || variant->fate == DIES)
+		ends_with(_metadata, r, -EINTR);
+	else if (variant->fate == WAITS_AGAIN)
+		waits_again(_metadata, r);
+	else
+		stop_it(_metadata, r, variant->fate == STOPS_OVER);
+}
+
+TEST_F_TIMEOUT(signals, truncate, ROW_S)
+{
+	struct collision c = { &truncation, .off = PAGE, .pin = PIN, .outcome = WAITS };
+
+	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(signals, punch, ROW_S)
+{
+	struct collision c = { &zeroes, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       .off = PIN - PAGE, .len = 3 * PAGE, .pin = PIN, .outcome = WAITS };
+
+	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(signals, zero, ROW_S)
+{
+	struct collision c = { &zeroes, FALLOC_FL_ZERO_RANGE, .off = PIN - 100, .len = 3 * PAGE,
+			       .pin = PIN, .outcome = WAITS };
+
+	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(signals, collapse, ROW_S)
+{
+	struct collision c = { &shift_down, FALLOC_FL_COLLAPSE_RANGE, .off = PAGE, .len = 2 * PAGE,
+			       .pin = PIN, .outcome = WAITS };
+
+	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(signals, insert, ROW_S)
+{
+	struct collision c = { &shift_up, FALLOC_FL_INSERT_RANGE, .off = PAGE, .len = 2 * PAGE,
+			       .pin = PIN, .outcome = WAITS };
+
+	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+}
+
+/* With a device that writes when all is over. */
+TEST_F_TIMEOUT(signals, truncate_dio_read, ROW_S)
+{
+	struct collision c = { &truncation, .off = PAGE, .pin = PIN, .outcome = WAITS };
+
+	interrupt(_metadata, self, variant, &c, DP_PIN_DIO_READ);
+}
+
+/*
+ * The last one who lets go of a file
+ */
+
+FIXTURE(last) {
+	struct rig	r;
+	int		go[2];		/* the child begins when nobody can write to it */
+};
+
+FIXTURE_SETUP(last)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	self->go[0] = -1;
+	self->go[1] = -1;
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+	ASSERT_EQ(0, pipe2(self->go, O_CLOEXEC));
+}
+
+FIXTURE_TEARDOWN(last)
+{
+	rig_close(&self->r);
+	for (int i = 0; i < 2; i++)
+		if (self->go[i] >= 0)
+			close(self->go[i]);
+}
+
+static int unlink_last(void *arg)
+{
+	FIXTURE_DATA(last) *self = arg;
+	struct dp_file *f = &self->r.file;
+	char byte;
+
+	munmap(f->map, LEN);
+	close(f->fd);
+	close(self->go[1]);
+	if (read(self->go[0], &byte, 1))
+		return -EIO;
+	return unlinkat(f->dir, f->name, 0) ? -errno : 0;
+}
+
+/* Who is killed there dies only when the pin is gone, and the file with it. */
+static void kill_last(struct __test_metadata *_metadata, FIXTURE_DATA(last) *self, int sig)
+{
+	struct collision c = { &nothing, .pin = PIN, .outcome = WAITS };
+	struct rig *r = &self->r;
+	struct dp_sight s;
+
+	r->c = &c;
+	r->kind = DP_PIN_VMSPLICE;
+	take_pin(_metadata, r);
+	ASSERT_EQ(0, dp_child_start(&r->racer, unlink_last, self));
+	munmap(r->file.map, LEN);
+	close(r->file.fd);
+	r->file.map = NULL;		/* and no longer that of rig_close() */
+	close(self->go[1]);
+	self->go[1] = -1;
+	watch_op(_metadata, r);
+	ASSERT_TRUE(r->waited);
+	ASSERT_EQ(0, kill(r->racer.pid, sig));
+	ASSERT_EQ(0, dp_child_settle(&r->racer, &s, SETTLE_MS));
+	TH_LOG("witness: signal=%d task=%c wchan=%s", sig, s.task, s.wchan);
+	EXPECT_EQ(DP_WAITS, s.state);
+	EXPECT_EQ('D', s.task);
+	ASSERT_EQ(0, unpin(r));
+	EXPECT_EQ(-EINTR, dp_child_return(&r->racer, RETURN_MS));
+	EXPECT_EQ(-1, faccessat(r->file.dir, r->file.name, F_OK, 0))
+		TH_LOG("the file still has its name");
+}
+
+TEST_F_TIMEOUT(last, kill, ROW_S)
+{
+	kill_last(_metadata, self, SIGKILL);
+}
+
+TEST_F_TIMEOUT(last, term, ROW_S)
+{
+	kill_last(_metadata, self, SIGTERM);
+}
+
+TEST_HARNESS_MAIN
