@@ -423,10 +423,10 @@ FIXTURE_VARIANT(reuse) {
 FIXTURE_VARIANT_ADD(reuse, truncate)	  { DP_MAP_PTE, { &truncation,   0,	     0,		 0,	      PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(reuse, truncate_part) { DP_MAP_PTE, { &truncation,   0,	     PIN - PAGE, 0,	      PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(reuse, truncate_pmd)  { DP_MAP_PMD, { &truncation,   0,	     0,		 0,	      PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reuse, punch)	  { DP_MAP_PTE, { &by_fallocate, PUNCH,  PIN,	 PIN_LEN,     PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, punch)	  { DP_MAP_PTE, { &by_fallocate, PUNCH,  PIN - 16 * PAGE, 40 * PAGE, PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(reuse, punch_all)	  { DP_MAP_PTE, { &by_fallocate, PUNCH,  0,		 LEN,	      PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(reuse, punch_pmd)	  { DP_MAP_PMD, { &by_fallocate, PUNCH,  0,		 PMD,	      PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reuse, collapse)	  { DP_MAP_PTE, { &by_fallocate, CLEAVE, PIN - PAGE, 2 * PIN_LEN, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, collapse)	  { DP_MAP_PTE, { &by_fallocate, CLEAVE, PIN - 16 * PAGE, 40 * PAGE, PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(reuse, unlink)	  { DP_MAP_PTE, { &unlinking,    0,	     0,		 0,	      PIN, MAY_WAIT } };
 
 FIXTURE_SETUP(reuse)
