@@ -29,7 +29,7 @@
 #define MORE_LOOKS 50			/* where it is not known what to expect */
 
 enum fate {
-	PROCEEDS,	/* ends while the operation waits */
+	DONE,		/* while the operation still waits */
 	BLOCKS,		/* on i_rwsem, until the operation is over */
 	EITHER,		/* kernels differ */
 };
@@ -54,8 +54,8 @@ struct stage {
 	const struct act	*act;
 	bool			 threaded;
 	pthread_t		 thread;
-	volatile pid_t		 tid;
-	volatile bool		 over;
+	pid_t			 tid;
+	bool			 over;
 	int			 result;
 };
 
@@ -363,7 +363,7 @@ static void *act_thread(void *arg)
 {
 	struct stage *s = arg;
 
-	s->tid = gettid();
+	__atomic_store_n(&s->tid, gettid(), __ATOMIC_RELEASE);
 	s->result = s->act->run(s, s->act);
 	__atomic_store_n(&s->over, true, __ATOMIC_RELEASE);
 	return NULL;
@@ -419,7 +419,7 @@ static long act_asleep(const struct stage *s)
 {
 	char text[4096], *line;
 
-	proc_text(s->tid, "status", text, sizeof(text));
+	proc_text(__atomic_load_n(&s->tid, __ATOMIC_ACQUIRE), "status", text, sizeof(text));
 	line = strstr(text, " voluntary_ctxt_switches:");
 	if (!line || !strstr(text, "State:\tD"))
 		return 0;
@@ -437,10 +437,10 @@ static enum fate act_watch(struct stage *s, enum fate expected, char *stack, siz
 		long now = act_asleep(s);
 
 		if (act_over(s))
-			return PROCEEDS;
+			return DONE;
 		same = now && now == last ? same + 1 : 0;
 		last = now;
-		if (same > looks && expected != PROCEEDS)
+		if (same > looks && expected != DONE)
 			break;
 		dp_child_look(&s->r.racer, &sight);
 	}
@@ -514,7 +514,7 @@ static void check_all(struct __test_metadata *_metadata, struct stage *s, enum f
 
 	ASSERT_NE(NULL, want.data);
 	dp_data_fill(want.data, want.size, 0, FILE_SEED);
-	if (fate == PROCEEDS)
+	if (fate == DONE)
 		leave_data(s->act, &want);
 	r->c->op->effect(r->c, &want);
 	if (fate == BLOCKS)
@@ -553,7 +553,7 @@ static void stand_by(struct __test_metadata *_metadata, struct stage *s, const s
 			TH_LOG("the bystander %s the operation: %s",
 			       fate == BLOCKS ? "waits for" : "does not wait for", stack);
 	check_rest(_metadata, r, rest);
-	EXPECT_EQ(fate == PROCEEDS, act_over(s));
+	EXPECT_EQ(fate == DONE, act_over(s));
 	drop_pin(_metadata, r);
 	for (deadline = dp_now_ms() + RETURN_MS; !act_over(s) && dp_now_ms() < deadline; )
 		poll(NULL, 0, 1);
@@ -572,50 +572,50 @@ FIXTURE_VARIANT(bystanders) {
 };
 
 /* Page faults: invalidate_lock, shared. */
-FIXTURE_VARIANT_ADD(bystanders, load)	      { { do_load,	PROCEEDS, PROCEEDS, PIN } };
-FIXTURE_VARIANT_ADD(bystanders, load_beside)  { { do_load,	PROCEEDS, PROCEEDS, PIN + PIN_LEN } };
-FIXTURE_VARIANT_ADD(bystanders, load_outside) { { do_load,	PROCEEDS, PROCEEDS, PAGE } };
-FIXTURE_VARIANT_ADD(bystanders, store)	      { { do_store,	PROCEEDS, PROCEEDS, PIN, PAGE } };
-FIXTURE_VARIANT_ADD(bystanders, store_beside) { { do_store,	PROCEEDS, PROCEEDS, PIN + PIN_LEN, PAGE } };
-FIXTURE_VARIANT_ADD(bystanders, store_outside) { { do_store,	PROCEEDS, PROCEEDS, PAGE, PAGE } };
-FIXTURE_VARIANT_ADD(bystanders, load_pmd)     { { do_load,	PROCEEDS, PROCEEDS, PMD - PAGE, .pmd = true } };
-FIXTURE_VARIANT_ADD(bystanders, store_pmd)    { { do_store,	PROCEEDS, PROCEEDS, PAGE, PAGE, .pmd = true } };
+FIXTURE_VARIANT_ADD(bystanders, load)         { { do_load, DONE, DONE, PIN } };
+FIXTURE_VARIANT_ADD(bystanders, load_beside)  { { do_load, DONE, DONE, PIN + PIN_LEN } };
+FIXTURE_VARIANT_ADD(bystanders, load_outside) { { do_load, DONE, DONE, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, store)        { { do_store, DONE, DONE, PIN, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, store_beside) { { do_store, DONE, DONE, PIN + PIN_LEN, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, store_outside) { { do_store, DONE, DONE, PAGE, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, load_pmd)     { { do_load, DONE, DONE, PMD - PAGE, .pmd = true } };
+FIXTURE_VARIANT_ADD(bystanders, store_pmd)    { { do_store, DONE, DONE, PAGE, PAGE, .pmd = true } };
 /* read(2) and write(2) of a DAX file: i_rwsem, for all of the file. */
-FIXTURE_VARIANT_ADD(bystanders, read)	      { { do_read,	BLOCKS,	  BLOCKS,   PIN } };
-FIXTURE_VARIANT_ADD(bystanders, read_outside) { { do_read,	BLOCKS,	  BLOCKS,   PAGE } };
-FIXTURE_VARIANT_ADD(bystanders, write)	      { { do_write,	BLOCKS,	  BLOCKS,   PIN, PAGE } };
-FIXTURE_VARIANT_ADD(bystanders, write_outside) { { do_write,	BLOCKS,	  BLOCKS,   PAGE, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, read)         { { do_read, BLOCKS, BLOCKS, PIN } };
+FIXTURE_VARIANT_ADD(bystanders, read_outside) { { do_read, BLOCKS, BLOCKS, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, write)        { { do_write, BLOCKS, BLOCKS, PIN, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, write_outside) { { do_write, BLOCKS, BLOCKS, PAGE, PAGE } };
 /* Mappings. */
-FIXTURE_VARIANT_ADD(bystanders, mmap)	      { { do_map,	PROCEEDS, PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, fork)	      { { do_fork,	PROCEEDS, PROCEEDS, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, mmap)         { { do_map, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, fork)         { { do_fork, DONE, DONE, PAGE } };
 /* What syncs: locks of the journal or log, which the waiter does not hold. */
-FIXTURE_VARIANT_ADD(bystanders, fsync)	      { { do_fsync,	PROCEEDS, PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, fdatasync)    { { do_fdatasync,	PROCEEDS, PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, msync)	      { { do_msync,	PROCEEDS, PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, syncfs)	      { { do_syncfs,	PROCEEDS, PROCEEDS } };
+FIXTURE_VARIANT_ADD(bystanders, fsync)        { { do_fsync, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, fdatasync)    { { do_fdatasync, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, msync)        { { do_msync, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, syncfs)       { { do_syncfs, DONE, DONE } };
 /* sb_writers, which the waiter holds since mnt_want_write() or file_start_write(). */
-FIXTURE_VARIANT_ADD(bystanders, freeze)	      { { do_freeze,	BLOCKS,	  BLOCKS } };
+FIXTURE_VARIANT_ADD(bystanders, freeze)       { { do_freeze, BLOCKS, BLOCKS } };
 /* What looks: ext4_llseek() takes i_rwsem and xfs does not, with FIEMAP xfs does; ext4 later. */
-FIXTURE_VARIANT_ADD(bystanders, stat)	      { { do_stat,	PROCEEDS, PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, seek_hole)    { { do_seek,	BLOCKS,	  PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, fiemap)	      { { do_fiemap,	EITHER,	  BLOCKS } };
-FIXTURE_VARIANT_ADD(bystanders, open)	      { { do_open,	PROCEEDS, PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, getxattr)     { { do_getxattr,	PROCEEDS, PROCEEDS } };
+FIXTURE_VARIANT_ADD(bystanders, stat)         { { do_stat, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, seek_hole)    { { do_seek, BLOCKS, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, fiemap)       { { do_fiemap, EITHER, BLOCKS } };
+FIXTURE_VARIANT_ADD(bystanders, open)         { { do_open, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, getxattr)     { { do_getxattr, DONE, DONE } };
 /* What changes the inode: i_rwsem, taken by the VFS. */
-FIXTURE_VARIANT_ADD(bystanders, chmod)	      { { do_chmod,	BLOCKS,	  BLOCKS } };
-FIXTURE_VARIANT_ADD(bystanders, setxattr)     { { do_setxattr,	BLOCKS,	  BLOCKS } };
-FIXTURE_VARIANT_ADD(bystanders, link)	      { { do_link,	BLOCKS,	  BLOCKS } };
-FIXTURE_VARIANT_ADD(bystanders, create)	      { { do_create,	PROCEEDS, PROCEEDS } };
+FIXTURE_VARIANT_ADD(bystanders, chmod)        { { do_chmod, BLOCKS, BLOCKS } };
+FIXTURE_VARIANT_ADD(bystanders, setxattr)     { { do_setxattr, BLOCKS, BLOCKS } };
+FIXTURE_VARIANT_ADD(bystanders, link)         { { do_link, BLOCKS, BLOCKS } };
+FIXTURE_VARIANT_ADD(bystanders, create)       { { do_create, DONE, DONE } };
 /* A further pin. */
-FIXTURE_VARIANT_ADD(bystanders, pin)	      { { do_pin,	PROCEEDS, PROCEEDS, PIN } };
-FIXTURE_VARIANT_ADD(bystanders, pin_beside)   { { do_pin,	PROCEEDS, PROCEEDS, PIN + PIN_LEN } };
-FIXTURE_VARIANT_ADD(bystanders, pin_outside)  { { do_pin,	PROCEEDS, PROCEEDS, PAGE } };
-FIXTURE_VARIANT_ADD(bystanders, pin_pmd)      { { do_pin,	PROCEEDS, PROCEEDS, PMD - PAGE, .pmd = true } };
+FIXTURE_VARIANT_ADD(bystanders, pin)          { { do_pin, DONE, DONE, PIN } };
+FIXTURE_VARIANT_ADD(bystanders, pin_beside)   { { do_pin, DONE, DONE, PIN + PIN_LEN } };
+FIXTURE_VARIANT_ADD(bystanders, pin_outside)  { { do_pin, DONE, DONE, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, pin_pmd)      { { do_pin, DONE, DONE, PMD - PAGE, .pmd = true } };
 /* Another file. */
-FIXTURE_VARIANT_ADD(bystanders, side_pin)     { { do_side_pin,	PROCEEDS, PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, side_io)      { { do_side_io,	PROCEEDS, PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, side_store)   { { do_side_store, PROCEEDS, PROCEEDS } };
-FIXTURE_VARIANT_ADD(bystanders, side_cut)     { { do_side_cut,	PROCEEDS, PROCEEDS } };
+FIXTURE_VARIANT_ADD(bystanders, side_pin)     { { do_side_pin, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, side_io)      { { do_side_io, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, side_store)   { { do_side_store, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, side_cut)     { { do_side_cut, DONE, DONE } };
 
 FIXTURE_SETUP(bystanders)
 {

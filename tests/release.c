@@ -65,140 +65,153 @@ static void still_waits(struct __test_metadata *_metadata, struct rig *r, const 
  * Several pins
  */
 
-FIXTURE(release) {
+struct several {
 	struct rig	r;		/* the first pin is its own */
 	struct dp_pin	more[MAX_PINS - 1];
-	int		n;		/* pins, with the first */
 };
 
 /* PIN_LEN bytes each.  There is one device, so that the first alone may be direct I/O. */
-FIXTURE_VARIANT(release) {
-	enum dp_map	 map;
-	off_t		 len;
+struct pins {
+	off_t		 len;		/* PMDs, or small */
 	enum dp_pin_kind first;
 	int		 n;
-	off_t		 pin[MAX_PINS];
+	off_t		 at[MAX_PINS];
+};
+
+FIXTURE(release) {
+	struct several s;
+};
+
+FIXTURE_VARIANT(release) {
+	struct pins p;
 };
 
 #define GET	DP_PIN_VMSPLICE
 #define WRITES	DP_PIN_DIO_READ		/* FOLL_PIN since 6.5, as are all of direct I/O */
 #define READS	DP_PIN_DIO_WRITE
+#define NEXT	(PMD + PIN)
+#define HALF	(PMD / 2)
 
-FIXTURE_VARIANT_ADD(release, same_2)	   { DP_MAP_PTE, LEN,	  GET,	  2, { PIN, PIN } };
-FIXTURE_VARIANT_ADD(release, same_4)	   { DP_MAP_PTE, LEN,	  GET,	  4, { PIN, PIN, PIN, PIN } };
-FIXTURE_VARIANT_ADD(release, same_writes)  { DP_MAP_PTE, LEN,	  WRITES, 3, { PIN, PIN, PIN } };
-FIXTURE_VARIANT_ADD(release, same_reads)   { DP_MAP_PTE, LEN,	  READS,  3, { PIN, PIN, PIN } };
-FIXTURE_VARIANT_ADD(release, overlap)	   { DP_MAP_PTE, LEN,	  GET,	  3, { PIN, PIN + 2 * PAGE, PIN - 2 * PAGE } };
-FIXTURE_VARIANT_ADD(release, beside)	   { DP_MAP_PTE, LEN,	  GET,	  3, { 0, PIN_LEN, 2 * PIN_LEN } };
-FIXTURE_VARIANT_ADD(release, beside_writes) { DP_MAP_PTE, LEN,	  WRITES, 3, { 0, PIN_LEN, 2 * PIN_LEN } };
-FIXTURE_VARIANT_ADD(release, behind_writes) { DP_MAP_PTE, LEN,	  WRITES, 3, { 2 * PIN_LEN, PIN_LEN, 0 } };
-FIXTURE_VARIANT_ADD(release, pmd_same)	   { DP_MAP_PMD, PMD,	  GET,	  3, { PIN, PIN, PMD / 2 } };
-FIXTURE_VARIANT_ADD(release, pmd_writes)   { DP_MAP_PMD, PMD,	  WRITES, 3, { PMD / 2, PIN, PMD / 2 } };
-FIXTURE_VARIANT_ADD(release, two_pmds)	   { DP_MAP_PMD, 2 * PMD, GET,	  2, { PIN, PMD + PIN } };
-FIXTURE_VARIANT_ADD(release, pmds_writes)  { DP_MAP_PMD, 2 * PMD, WRITES, 4, { PMD + PIN, PIN, PIN, PMD + PIN } };
+FIXTURE_VARIANT_ADD(release, same_2)	   { { LEN, GET, 2, { PIN, PIN } } };
+FIXTURE_VARIANT_ADD(release, same_4)	   { { LEN, GET, 4, { PIN, PIN, PIN, PIN } } };
+FIXTURE_VARIANT_ADD(release, same_writes)  { { LEN, WRITES, 3, { PIN, PIN, PIN } } };
+FIXTURE_VARIANT_ADD(release, same_reads)   { { LEN, READS, 3, { PIN, PIN, PIN } } };
+FIXTURE_VARIANT_ADD(release, overlap)	   { { LEN, GET, 3, { PIN, PIN + 2 * PAGE, PIN - PAGE } } };
+FIXTURE_VARIANT_ADD(release, beside)	   { { LEN, GET, 3, { 0, PIN_LEN, 2 * PIN_LEN } } };
+FIXTURE_VARIANT_ADD(release, beside_writes) { { LEN, WRITES, 3, { 0, PIN_LEN, 2 * PIN_LEN } } };
+FIXTURE_VARIANT_ADD(release, behind_writes) { { LEN, WRITES, 3, { 2 * PIN_LEN, PIN_LEN, 0 } } };
+FIXTURE_VARIANT_ADD(release, pmd_same)	   { { PMD, GET, 3, { PIN, PIN, HALF } } };
+FIXTURE_VARIANT_ADD(release, pmd_writes)   { { PMD, WRITES, 3, { HALF, PIN, HALF } } };
+FIXTURE_VARIANT_ADD(release, two_pmds)	   { { 2 * PMD, GET, 2, { PIN, NEXT } } };
+FIXTURE_VARIANT_ADD(release, pmds_writes)  { { 2 * PMD, WRITES, 4, { NEXT, PIN, PIN, NEXT } } };
 
 FIXTURE_SETUP(release)
 {
-	if (rig_missing(variant->map))
-		SKIP(return, "%s", rig_missing(variant->map));
-	self->n = variant->n;
-	rig_open(_metadata, &self->r, variant->map, variant->len);
+	enum dp_map map = variant->p.len < PMD ? DP_MAP_PTE : DP_MAP_PMD;
+
+	if (rig_missing(map))
+		SKIP(return, "%s", rig_missing(map));
+	rig_open(_metadata, &self->s.r, map, variant->p.len);
 }
 
 FIXTURE_TEARDOWN(release)
 {
 	for (int i = 0; i < MAX_PINS - 1; i++)
-		dp_unpin(&self->more[i], NULL);
-	rig_close(&self->r);
+		dp_unpin(&self->s.more[i], NULL);
+	rig_close(&self->s.r);
 }
 
-static void take_all(struct __test_metadata *_metadata, FIXTURE_DATA(release) *self,
-		     const FIXTURE_VARIANT(release) *variant)
+static void take_all(struct __test_metadata *_metadata, struct several *s,
+		     const struct pins *p)
 {
-	struct rig *r = &self->r;
+	struct rig *r = &s->r;
 
-	r->kind = variant->first;
+	r->kind = p->first;
 	take_pin(_metadata, r);
-	for (int i = 1; i < self->n; i++)
-		ASSERT_EQ(0, dp_pin(&self->more[i - 1], GET, &r->dev,
-				    r->file.map + variant->pin[i], PIN_LEN));
+	for (int i = 1; i < p->n; i++)
+		ASSERT_EQ(0, dp_pin(&s->more[i - 1], GET, &r->dev,
+				    r->file.map + p->at[i], PIN_LEN));
 }
 
 /* Pin @i, not the last of them. */
-static void drop(struct __test_metadata *_metadata, FIXTURE_DATA(release) *self, int i)
+static void drop(struct __test_metadata *_metadata, struct several *s, int i)
 {
 	char when[16];
 
-	ASSERT_EQ(0, i ? dp_unpin(&self->more[i - 1], NULL) : unpin(&self->r));
+	ASSERT_EQ(0, i ? dp_unpin(&s->more[i - 1], NULL) : unpin(&s->r));
 	snprintf(when, sizeof(when), "pin_%d", i);
-	still_waits(_metadata, &self->r, when);
+	still_waits(_metadata, &s->r, when);
 }
 
 /* drop_pin() drops that of the rig: it is empty if that was not the last. */
-static void drop_all(struct __test_metadata *_metadata, FIXTURE_DATA(release) *self,
-		     const struct op *op, const FIXTURE_VARIANT(release) *variant, bool reverse)
+static void drop_all(struct __test_metadata *_metadata, struct several *s,
+		     const struct op *op, const struct pins *p, bool reverse)
 {
-	struct collision c = all_of_it(&self->r, op, variant->pin[0]);
-	int last = reverse ? 0 : self->n - 1;
+	struct collision c = all_of_it(&s->r, op, p->at[0]);
+	int last = reverse ? 0 : p->n - 1;
 
-	self->r.c = &c;
-	take_all(_metadata, self, variant);
-	start_op(_metadata, &self->r);
-	for (int i = 0; i < self->n - 1; i++)
-		drop(_metadata, self, reverse ? self->n - 1 - i : i);
+	s->r.c = &c;
+	take_all(_metadata, s, p);
+	start_op(_metadata, &s->r);
+	for (int i = 0; i < p->n - 1; i++)
+		drop(_metadata, s, reverse ? p->n - 1 - i : i);
 	if (last)
-		ASSERT_EQ(0, dp_unpin(&self->more[last - 1], NULL));
-	drop_pin(_metadata, &self->r);
-	check_data(_metadata, &self->r);
+		ASSERT_EQ(0, dp_unpin(&s->more[last - 1], NULL));
+	drop_pin(_metadata, &s->r);
+	check_data(_metadata, &s->r);
 }
 
 TEST_F_TIMEOUT(release, truncate_in_order, ROW_S)
 {
-	drop_all(_metadata, self, &truncation, variant, false);
+	drop_all(_metadata, &self->s, &truncation, &variant->p, false);
 }
 
 TEST_F_TIMEOUT(release, truncate_in_reverse, ROW_S)
 {
-	drop_all(_metadata, self, &truncation, variant, true);
+	drop_all(_metadata, &self->s, &truncation, &variant->p, true);
 }
 
 TEST_F_TIMEOUT(release, punch_in_order, ROW_S)
 {
-	drop_all(_metadata, self, &punch, variant, false);
+	drop_all(_metadata, &self->s, &punch, &variant->p, false);
 }
 
 TEST_F_TIMEOUT(release, punch_in_reverse, ROW_S)
 {
-	drop_all(_metadata, self, &punch, variant, true);
+	drop_all(_metadata, &self->s, &punch, &variant->p, true);
 }
 
 /*
  * The pin changes hands, or its holder dies
  */
 
-FIXTURE(handover) {
+struct hands {
 	struct rig	r;
 	struct dp_child	heir;		/* who has the pipe in the end */
 	int		tell[2];	/* to and from the heir */
+};
+
+FIXTURE(handover) {
+	struct hands h;
 };
 
 FIXTURE_SETUP(handover)
 {
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	self->tell[0] = -1;
-	self->tell[1] = -1;
-	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, self->tell));
+	self->h.tell[0] = -1;
+	self->h.tell[1] = -1;
+	rig_open(_metadata, &self->h.r, DP_MAP_PTE, LEN);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, self->h.tell));
 }
 
 FIXTURE_TEARDOWN(handover)
 {
 	for (int i = 0; i < 2; i++)
-		if (self->tell[i] >= 0)
-			close(self->tell[i]);
-	dp_child_kill(&self->heir);
-	rig_close(&self->r);
+		if (self->h.tell[i] >= 0)
+			close(self->h.tell[i]);
+	dp_child_kill(&self->h.heir);
+	rig_close(&self->h.r);
 }
 
 static void close_pipe(struct dp_pin *p)
@@ -244,9 +257,9 @@ static void begin(struct __test_metadata *_metadata, struct rig *r, struct colli
 }
 
 /* Nobody here knows what came out of a pipe or on a device that others have read. */
-static void end(struct __test_metadata *_metadata, FIXTURE_DATA(handover) *self)
+static void end(struct __test_metadata *_metadata, struct hands *h)
 {
-	struct rig *r = &self->r;
+	struct rig *r = &h->r;
 
 	if (!dp_pin_writes(r->kind))
 		r->kind = DP_PIN_NONE;
@@ -257,25 +270,25 @@ static void end(struct __test_metadata *_metadata, FIXTURE_DATA(handover) *self)
 /* Told to, it reads the pipe that it has from its parent. */
 static int inherit(void *arg)
 {
-	FIXTURE_DATA(handover) *self = arg;
-	int err = hear(self->tell[1]);
+	struct hands *h = arg;
+	int err = hear(h->tell[1]);
 
-	return err ? err : dp_unpin(&self->r.pin, NULL);
+	return err ? err : dp_unpin(&h->r.pin, NULL);
 }
 
 TEST_F_TIMEOUT(handover, inherited, ROW_S)
 {
-	struct rig *r = &self->r;
+	struct rig *r = &self->h.r;
 	struct collision c;
 
 	begin(_metadata, r, &c, DP_PIN_VMSPLICE);
-	ASSERT_EQ(0, dp_child_start(&self->heir, inherit, self));
+	ASSERT_EQ(0, dp_child_start(&self->h.heir, inherit, &self->h));
 	start_op(_metadata, r);
 	close_pipe(&r->pin);
 	still_waits(_metadata, r, "close");
-	ASSERT_EQ(0, tell(self->tell[0]));
-	ASSERT_EQ(0, dp_child_wait(&self->heir, SETTLE_MS));
-	end(_metadata, self);
+	ASSERT_EQ(0, tell(self->h.tell[0]));
+	ASSERT_EQ(0, dp_child_wait(&self->h.heir, SETTLE_MS));
+	end(_metadata, &self->h);
 }
 
 static int send_fd(int sock, int fd)
@@ -313,17 +326,17 @@ static int receive_fd(int sock)
 /* It gets the pipe when it is told to, says so, and closes it when it is told again. */
 static int adopt(void *arg)
 {
-	FIXTURE_DATA(handover) *self = arg;
-	int err = hear(self->tell[1]), fd;
+	struct hands *h = arg;
+	int err = hear(h->tell[1]), fd;
 
 	if (err)
 		return err;
-	fd = receive_fd(self->tell[1]);
+	fd = receive_fd(h->tell[1]);
 	if (fd < 0)
 		return fd;
-	err = tell(self->tell[1]);
+	err = tell(h->tell[1]);
 	if (!err)
-		err = hear(self->tell[1]);
+		err = hear(h->tell[1]);
 	close(fd);
 	return err;
 }
@@ -331,27 +344,27 @@ static int adopt(void *arg)
 /* For a while the pipe is in nobody's hands but on its way. */
 TEST_F_TIMEOUT(handover, passed, ROW_S)
 {
-	struct rig *r = &self->r;
+	struct rig *r = &self->h.r;
 	struct collision c;
 
-	ASSERT_EQ(0, dp_child_start(&self->heir, adopt, self));
+	ASSERT_EQ(0, dp_child_start(&self->h.heir, adopt, &self->h));
 	begin(_metadata, r, &c, DP_PIN_VMSPLICE);
 	start_op(_metadata, r);
-	ASSERT_EQ(0, tell(self->tell[0]));
-	ASSERT_EQ(0, send_fd(self->tell[0], r->pin.fd[0]));
+	ASSERT_EQ(0, tell(self->h.tell[0]));
+	ASSERT_EQ(0, send_fd(self->h.tell[0], r->pin.fd[0]));
 	close_pipe(&r->pin);
 	still_waits(_metadata, r, "send");
-	ASSERT_EQ(0, hear(self->tell[0]));
+	ASSERT_EQ(0, hear(self->h.tell[0]));
 	still_waits(_metadata, r, "receive");
-	ASSERT_EQ(0, tell(self->tell[0]));
-	ASSERT_EQ(0, dp_child_wait(&self->heir, SETTLE_MS));
-	end(_metadata, self);
+	ASSERT_EQ(0, tell(self->h.tell[0]));
+	ASSERT_EQ(0, dp_child_wait(&self->h.heir, SETTLE_MS));
+	end(_metadata, &self->h);
 }
 
 /* Nobody receives it: closing the socket drops the pin. */
 TEST_F_TIMEOUT(handover, never_received, ROW_S)
 {
-	struct rig *r = &self->r;
+	struct rig *r = &self->h.r;
 	struct collision c;
 	int lost[2];
 
@@ -364,19 +377,19 @@ TEST_F_TIMEOUT(handover, never_received, ROW_S)
 	close(lost[0]);
 	still_waits(_metadata, r, "close");
 	close(lost[1]);
-	end(_metadata, self);
+	end(_metadata, &self->h);
 }
 
 /* It takes the pin, so that nobody else has the pipe, and keeps it until it is killed. */
 static int hold(void *arg)
 {
-	FIXTURE_DATA(handover) *self = arg;
+	struct hands *h = arg;
 	struct dp_pin pin;
 	int err;
 
-	err = dp_pin(&pin, DP_PIN_VMSPLICE, NULL, self->r.file.map + PIN, PIN_LEN);
+	err = dp_pin(&pin, DP_PIN_VMSPLICE, NULL, h->r.file.map + PIN, PIN_LEN);
 	if (!err)
-		err = tell(self->tell[1]);
+		err = tell(h->tell[1]);
 	while (!err)
 		pause();
 	return err;
@@ -385,27 +398,27 @@ static int hold(void *arg)
 /* The rig has no pin of its own: what there is to see of it is the page's count. */
 TEST_F_TIMEOUT(handover, killed, ROW_S)
 {
-	struct rig *r = &self->r;
+	struct rig *r = &self->h.r;
 	struct collision c;
 	int idle;
 
 	begin(_metadata, r, &c, DP_PIN_NONE);
 	idle = dp_page_refs(r->file.map + PIN, &r->pfn);
 	r->kind = DP_PIN_VMSPLICE;
-	ASSERT_EQ(0, dp_child_start(&self->heir, hold, self));
-	ASSERT_EQ(0, hear(self->tell[0]));
+	ASSERT_EQ(0, dp_child_start(&self->h.heir, hold, &self->h));
+	ASSERT_EQ(0, hear(self->h.tell[0]));
 	ASSERT_LT(idle, dp_pfn_refs(r->pfn));
 	start_op(_metadata, r);
 	still_waits(_metadata, r, "nothing");
-	ASSERT_EQ(0, kill(self->heir.pid, SIGKILL));
-	ASSERT_EQ(-EINTR, dp_child_wait(&self->heir, SETTLE_MS));
-	end(_metadata, self);
+	ASSERT_EQ(0, kill(self->h.heir.pid, SIGKILL));
+	ASSERT_EQ(-EINTR, dp_child_wait(&self->h.heir, SETTLE_MS));
+	end(_metadata, &self->h);
 }
 
-static void kill_reader(struct __test_metadata *_metadata, FIXTURE_DATA(handover) *self,
+static void kill_reader(struct __test_metadata *_metadata, struct hands *h,
 			enum dp_pin_kind kind)
 {
-	struct rig *r = &self->r;
+	struct rig *r = &h->r;
 	struct collision c;
 
 	begin(_metadata, r, &c, kind);
@@ -415,18 +428,18 @@ static void kill_reader(struct __test_metadata *_metadata, FIXTURE_DATA(handover
 	/* Its I/O ends before it does, and so it never gets back to the program. */
 	ASSERT_EQ(0, dp_dev_resume(&r->dev));
 	ASSERT_EQ(-EINTR, dp_unpin(&r->pin, NULL));
-	end(_metadata, self);
+	end(_metadata, h);
 }
 
 /* A device goes on writing for a process that was killed, and the operation waits for it. */
 TEST_F_TIMEOUT(handover, killed_dio_read, ROW_S)
 {
-	kill_reader(_metadata, self, DP_PIN_DIO_READ);
+	kill_reader(_metadata, &self->h, DP_PIN_DIO_READ);
 }
 
 TEST_F_TIMEOUT(handover, killed_dio_write, ROW_S)
 {
-	kill_reader(_metadata, self, DP_PIN_DIO_WRITE);
+	kill_reader(_metadata, &self->h, DP_PIN_DIO_WRITE);
 }
 
 TEST_HARNESS_MAIN

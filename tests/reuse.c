@@ -385,17 +385,18 @@ static void let_go(struct scene *s)
 }
 
 static void play(struct __test_metadata *_metadata, struct scene *s, enum dp_pin_kind kind,
-		 const struct collision *c)
+		 struct collision c)
 {
 	struct rig *r = &s->r;
 
-	r->c = c;
+	c.outcome = MAY_WAIT;
+	r->c = &c;
 	r->kind = kind;
 	note_blocks(_metadata, s);
 	fill_fs(_metadata, s);
 	take_pin(_metadata, r);
 	ASSERT_EQ(0, dp_child_start(&r->racer, run_op, r));
-	if (c->op == &unlinking)
+	if (c.op == &unlinking)
 		let_go(s);
 	watch_op(_metadata, r);
 	if (r->waited)
@@ -414,20 +415,25 @@ FIXTURE(reuse) {
 
 FIXTURE_VARIANT(reuse) {
 	enum dp_map	 map;
-	struct collision c;
+	const struct op	*op;
+	int		 mode;
+	off_t		 off, len;
 };
 
 #define PUNCH	(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
 #define CLEAVE	FALLOC_FL_COLLAPSE_RANGE
+/* More than the free blocks that xfs sets aside. */
+#define BEFORE	(PIN - 16 * PAGE)
+#define MANY	(40 * PAGE)
 
-FIXTURE_VARIANT_ADD(reuse, truncate)	  { DP_MAP_PTE, { &truncation,   0,	     0,		 0,	      PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reuse, truncate_part) { DP_MAP_PTE, { &truncation,   0,	     PIN - PAGE, 0,	      PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reuse, truncate_pmd)  { DP_MAP_PMD, { &truncation,   0,	     0,		 0,	      PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reuse, punch)	  { DP_MAP_PTE, { &by_fallocate, PUNCH,  PIN - 16 * PAGE, 40 * PAGE, PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reuse, punch_all)	  { DP_MAP_PTE, { &by_fallocate, PUNCH,  0,		 LEN,	      PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reuse, punch_pmd)	  { DP_MAP_PMD, { &by_fallocate, PUNCH,  0,		 PMD,	      PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reuse, collapse)	  { DP_MAP_PTE, { &by_fallocate, CLEAVE, PIN - 16 * PAGE, 40 * PAGE, PIN, MAY_WAIT } };
-FIXTURE_VARIANT_ADD(reuse, unlink)	  { DP_MAP_PTE, { &unlinking,    0,	     0,		 0,	      PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(reuse, truncate)	  { DP_MAP_PTE, &truncation };
+FIXTURE_VARIANT_ADD(reuse, truncate_part) { DP_MAP_PTE, &truncation, 0, PIN - PAGE };
+FIXTURE_VARIANT_ADD(reuse, truncate_pmd)  { DP_MAP_PMD, &truncation };
+FIXTURE_VARIANT_ADD(reuse, punch)	  { DP_MAP_PTE, &by_fallocate, PUNCH, BEFORE, MANY };
+FIXTURE_VARIANT_ADD(reuse, punch_all)	  { DP_MAP_PTE, &by_fallocate, PUNCH, 0, LEN };
+FIXTURE_VARIANT_ADD(reuse, punch_pmd)	  { DP_MAP_PMD, &by_fallocate, PUNCH, 0, PMD };
+FIXTURE_VARIANT_ADD(reuse, collapse)	  { DP_MAP_PTE, &by_fallocate, CLEAVE, BEFORE, MANY };
+FIXTURE_VARIANT_ADD(reuse, unlink)	  { DP_MAP_PTE, &unlinking };
 
 FIXTURE_SETUP(reuse)
 {
@@ -443,12 +449,16 @@ FIXTURE_TEARDOWN(reuse)
 
 TEST_F_TIMEOUT(reuse, aio_read, ROW_S)
 {
-	play(_metadata, &self->s, DP_PIN_AIO_READ, &variant->c);
+	struct collision c = { variant->op, variant->mode, variant->off, variant->len, PIN };
+
+	play(_metadata, &self->s, DP_PIN_AIO_READ, c);
 }
 
 TEST_F_TIMEOUT(reuse, vmsplice, ROW_S)
 {
-	play(_metadata, &self->s, DP_PIN_VMSPLICE, &variant->c);
+	struct collision c = { variant->op, variant->mode, variant->off, variant->len, PIN };
+
+	play(_metadata, &self->s, DP_PIN_VMSPLICE, c);
 }
 
 /*
@@ -485,12 +495,12 @@ FIXTURE_TEARDOWN(shared)
 /* The only file that has the pinned blocks gets those of another one instead. */
 static void over(struct __test_metadata *_metadata, struct scene *s, enum dp_pin_kind kind)
 {
-	static const struct collision c = { &clone_over, .pin = PIN, .outcome = MAY_WAIT };
+	struct collision c = { &clone_over, .pin = PIN };
 	static char data[LEN];
 
 	dp_data_fill(data, LEN, 0, OTHER_SEED);
 	ASSERT_EQ(LEN, pwrite(s->other, data, LEN, 0));
-	play(_metadata, s, kind, &c);
+	play(_metadata, s, kind, c);
 }
 
 TEST_F_TIMEOUT(shared, clone_over_aio_read, ROW_S)
@@ -504,16 +514,16 @@ TEST_F_TIMEOUT(shared, clone_over_vmsplice, ROW_S)
 }
 
 /* First one file leaves the pinned blocks, and then the other, which never had them mapped. */
-static const struct collision leave_both = { &cow, .pin = PIN, .outcome = MAY_WAIT };
+static const struct collision leave_both = { &cow, .pin = PIN };
 
 TEST_F_TIMEOUT(shared, cow_vmsplice, ROW_S)
 {
-	play(_metadata, &self->s, DP_PIN_VMSPLICE, &leave_both);
+	play(_metadata, &self->s, DP_PIN_VMSPLICE, leave_both);
 }
 
 TEST_F_TIMEOUT(shared, cow_aio_write, ROW_S)
 {
-	play(_metadata, &self->s, DP_PIN_AIO_WRITE, &leave_both);
+	play(_metadata, &self->s, DP_PIN_AIO_WRITE, leave_both);
 }
 
 TEST_HARNESS_MAIN

@@ -65,46 +65,54 @@ static const struct op shift_down = { run_fallocate, collapse, .to_end = true, .
 static const struct op shift_up = { run_fallocate, insert, .to_end = true, .moves = true };
 static const struct op nothing;
 
-FIXTURE(signals) {
+struct scene {
 	struct rig	 r;
-	volatile int	*handled;	/* signals that the racer's handler saw */
+	int		*handled;	/* signals that the racer's handler saw */
 };
 
-FIXTURE_VARIANT(signals) {
+struct interruption {
 	int		 sig;
-	int		 flags;		/* of the handler; no handler for the last three */
+	int		 flags;		/* of the handler, which only SIGUSR1 has */
 	enum fate	 fate;
 };
 
-FIXTURE_VARIANT_ADD(signals, eintr)	   { SIGUSR1, 0,	  EINTR_AT_ONCE };
-FIXTURE_VARIANT_ADD(signals, restart)	   { SIGUSR1, SA_RESTART, WAITS_AGAIN };
-FIXTURE_VARIANT_ADD(signals, kill)	   { SIGKILL, 0,	  DIES };
-FIXTURE_VARIANT_ADD(signals, term)	   { SIGTERM, 0,	  DIES };
-FIXTURE_VARIANT_ADD(signals, stop)	   { SIGSTOP, 0,	  STOPS };
-FIXTURE_VARIANT_ADD(signals, stop_over)	   { SIGSTOP, 0,	  STOPS_OVER };
+FIXTURE(signals) {
+	struct scene s;
+};
+
+FIXTURE_VARIANT(signals) {
+	struct interruption i;
+};
+
+FIXTURE_VARIANT_ADD(signals, eintr)	   { { SIGUSR1, 0,	  EINTR_AT_ONCE } };
+FIXTURE_VARIANT_ADD(signals, restart)	   { { SIGUSR1, SA_RESTART, WAITS_AGAIN } };
+FIXTURE_VARIANT_ADD(signals, kill)	   { { SIGKILL, 0,	  DIES } };
+FIXTURE_VARIANT_ADD(signals, term)	   { { SIGTERM, 0,	  DIES } };
+FIXTURE_VARIANT_ADD(signals, stop)	   { { SIGSTOP, 0,	  STOPS } };
+FIXTURE_VARIANT_ADD(signals, stop_over)	   { { SIGSTOP, 0,	  STOPS_OVER } };
 
 FIXTURE_SETUP(signals)
 {
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	self->handled = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			     -1, 0);
-	ASSERT_NE(MAP_FAILED, self->handled);
-	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+	self->s.handled = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->s.handled);
+	rig_open(_metadata, &self->s.r, DP_MAP_PTE, LEN);
 }
 
 FIXTURE_TEARDOWN(signals)
 {
-	if (self->r.racer.pid)
-		kill(self->r.racer.pid, SIGCONT);
-	rig_close(&self->r);
+	if (self->s.r.racer.pid)
+		kill(self->s.r.racer.pid, SIGCONT);
+	rig_close(&self->s.r);
 }
 
-static volatile int *seen;
+static int *seen;
 
 static void handler(int sig)
 {
-	++*seen;
+	__atomic_add_fetch(seen, 1, __ATOMIC_RELAXED);
 }
 
 struct start {
@@ -123,18 +131,18 @@ static int run_handled(void *arg)
 }
 
 /* The child's own disposition: the harness gives its processes other ones. */
-static void start_handled(struct __test_metadata *_metadata, FIXTURE_DATA(signals) *self,
-			  const FIXTURE_VARIANT(signals) *variant)
+static void start_handled(struct __test_metadata *_metadata, struct scene *scene,
+			  const struct interruption *i)
 {
-	struct start s = { &self->r, { .sa_handler = SIG_DFL }, variant->sig };
+	struct start s = { &scene->r, { .sa_handler = SIG_DFL }, i->sig };
 
-	seen = self->handled;
-	if (variant->sig == SIGUSR1)
-		s.sa = (struct sigaction){ .sa_handler = handler, .sa_flags = variant->flags };
-	ASSERT_EQ(0, dp_child_start(&self->r.racer, run_handled, &s));
-	watch_op(_metadata, &self->r);
-	ASSERT_TRUE(self->r.waited);
-	check_wait(_metadata, &self->r);
+	seen = scene->handled;
+	if (i->sig == SIGUSR1)
+		s.sa = (struct sigaction){ .sa_handler = handler, .sa_flags = i->flags };
+	ASSERT_EQ(0, dp_child_start(&scene->r.racer, run_handled, &s));
+	watch_op(_metadata, &scene->r);
+	ASSERT_TRUE(scene->r.waited);
+	check_wait(_metadata, &scene->r);
 }
 
 /* Wait until the task is in this state; what it does there is up to the caller. */
@@ -214,13 +222,13 @@ static void waits_again(struct __test_metadata *_metadata, struct rig *r)
 	check_data(_metadata, r);
 }
 
-static void handled_once(struct __test_metadata *_metadata, FIXTURE_DATA(signals) *self)
+static void handled_once(struct __test_metadata *_metadata, struct scene *scene)
 {
 	long deadline = dp_now_ms() + SETTLE_MS;
 
-	while (!*self->handled && dp_now_ms() < deadline)
+	while (!__atomic_load_n(scene->handled, __ATOMIC_RELAXED) && dp_now_ms() < deadline)
 		sched_yield();
-	ASSERT_EQ(1, *self->handled);
+	ASSERT_EQ(1, *scene->handled);
 }
 
 static void stop_it(struct __test_metadata *_metadata, struct rig *r, bool over)
@@ -237,33 +245,33 @@ static void stop_it(struct __test_metadata *_metadata, struct rig *r, bool over)
 	check_data(_metadata, r);
 }
 
-static void interrupt(struct __test_metadata *_metadata, FIXTURE_DATA(signals) *self,
-		      const FIXTURE_VARIANT(signals) *variant, const struct collision *c,
+static void interrupt(struct __test_metadata *_metadata, struct scene *scene,
+		      const struct interruption *i, const struct collision *c,
 		      enum dp_pin_kind kind)
 {
-	struct rig *r = &self->r;
+	struct rig *r = &scene->r;
 
 	r->c = c;
 	r->kind = kind;
 	take_pin(_metadata, r);
-	start_handled(_metadata, self, variant);
-	ASSERT_EQ(0, kill(r->racer.pid, variant->sig));
-	TH_LOG("witness: signal=%d fate=%d", variant->sig, variant->fate);
-	if (variant->sig == SIGUSR1)
-		handled_once(_metadata, self);
-	if (variant->fate == EINTR_AT_ONCE || variant->fate == DIES)
+	start_handled(_metadata, scene, i);
+	ASSERT_EQ(0, kill(r->racer.pid, i->sig));
+	TH_LOG("witness: signal=%d fate=%d", i->sig, i->fate);
+	if (i->sig == SIGUSR1)
+		handled_once(_metadata, scene);
+	if (i->fate == EINTR_AT_ONCE || i->fate == DIES)
 		ends_with(_metadata, r, -EINTR);
-	else if (variant->fate == WAITS_AGAIN)
+	else if (i->fate == WAITS_AGAIN)
 		waits_again(_metadata, r);
 	else
-		stop_it(_metadata, r, variant->fate == STOPS_OVER);
+		stop_it(_metadata, r, i->fate == STOPS_OVER);
 }
 
 TEST_F_TIMEOUT(signals, truncate, ROW_S)
 {
 	struct collision c = { &truncation, .off = PAGE, .pin = PIN, .outcome = WAITS };
 
-	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
 }
 
 TEST_F_TIMEOUT(signals, punch, ROW_S)
@@ -271,7 +279,7 @@ TEST_F_TIMEOUT(signals, punch, ROW_S)
 	struct collision c = { &zeroes, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			       .off = PIN - PAGE, .len = 3 * PAGE, .pin = PIN, .outcome = WAITS };
 
-	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
 }
 
 TEST_F_TIMEOUT(signals, zero, ROW_S)
@@ -279,7 +287,7 @@ TEST_F_TIMEOUT(signals, zero, ROW_S)
 	struct collision c = { &zeroes, FALLOC_FL_ZERO_RANGE, .off = PIN - 100, .len = 3 * PAGE,
 			       .pin = PIN, .outcome = WAITS };
 
-	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
 }
 
 TEST_F_TIMEOUT(signals, collapse, ROW_S)
@@ -287,7 +295,7 @@ TEST_F_TIMEOUT(signals, collapse, ROW_S)
 	struct collision c = { &shift_down, FALLOC_FL_COLLAPSE_RANGE, .off = PAGE, .len = 2 * PAGE,
 			       .pin = PIN, .outcome = WAITS };
 
-	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
 }
 
 TEST_F_TIMEOUT(signals, insert, ROW_S)
@@ -295,7 +303,7 @@ TEST_F_TIMEOUT(signals, insert, ROW_S)
 	struct collision c = { &shift_up, FALLOC_FL_INSERT_RANGE, .off = PAGE, .len = 2 * PAGE,
 			       .pin = PIN, .outcome = WAITS };
 
-	interrupt(_metadata, self, variant, &c, DP_PIN_VMSPLICE);
+	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
 }
 
 /* With a device that writes when all is over. */
@@ -303,66 +311,70 @@ TEST_F_TIMEOUT(signals, truncate_dio_read, ROW_S)
 {
 	struct collision c = { &truncation, .off = PAGE, .pin = PIN, .outcome = WAITS };
 
-	interrupt(_metadata, self, variant, &c, DP_PIN_DIO_READ);
+	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_DIO_READ);
 }
 
 /*
  * The last one who lets go of a file
  */
 
-FIXTURE(last) {
+struct ending {
 	struct rig	r;
 	int		go[2];		/* the child begins when nobody can write to it */
+};
+
+FIXTURE(last) {
+	struct ending s;
 };
 
 FIXTURE_SETUP(last)
 {
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	self->go[0] = -1;
-	self->go[1] = -1;
-	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
-	ASSERT_EQ(0, pipe2(self->go, O_CLOEXEC));
+	self->s.go[0] = -1;
+	self->s.go[1] = -1;
+	rig_open(_metadata, &self->s.r, DP_MAP_PTE, LEN);
+	ASSERT_EQ(0, pipe2(self->s.go, O_CLOEXEC));
 }
 
 FIXTURE_TEARDOWN(last)
 {
-	rig_close(&self->r);
+	rig_close(&self->s.r);
 	for (int i = 0; i < 2; i++)
-		if (self->go[i] >= 0)
-			close(self->go[i]);
+		if (self->s.go[i] >= 0)
+			close(self->s.go[i]);
 }
 
 static int unlink_last(void *arg)
 {
-	FIXTURE_DATA(last) *self = arg;
-	struct dp_file *f = &self->r.file;
+	struct ending *end = arg;
+	struct dp_file *f = &end->r.file;
 	char byte;
 
 	munmap(f->map, LEN);
 	close(f->fd);
-	close(self->go[1]);
-	if (read(self->go[0], &byte, 1))
+	close(end->go[1]);
+	if (read(end->go[0], &byte, 1))
 		return -EIO;
 	return unlinkat(f->dir, f->name, 0) ? -errno : 0;
 }
 
 /* Who is killed there dies only when the pin is gone, and the file with it. */
-static void kill_last(struct __test_metadata *_metadata, FIXTURE_DATA(last) *self, int sig)
+static void kill_last(struct __test_metadata *_metadata, struct ending *end, int sig)
 {
 	struct collision c = { &nothing, .pin = PIN, .outcome = WAITS };
-	struct rig *r = &self->r;
+	struct rig *r = &end->r;
 	struct dp_sight s;
 
 	r->c = &c;
 	r->kind = DP_PIN_VMSPLICE;
 	take_pin(_metadata, r);
-	ASSERT_EQ(0, dp_child_start(&r->racer, unlink_last, self));
+	ASSERT_EQ(0, dp_child_start(&r->racer, unlink_last, end));
 	munmap(r->file.map, LEN);
 	close(r->file.fd);
 	r->file.map = NULL;		/* and no longer that of rig_close() */
-	close(self->go[1]);
-	self->go[1] = -1;
+	close(end->go[1]);
+	end->go[1] = -1;
 	watch_op(_metadata, r);
 	ASSERT_TRUE(r->waited);
 	ASSERT_EQ(0, kill(r->racer.pid, sig));
@@ -378,12 +390,12 @@ static void kill_last(struct __test_metadata *_metadata, FIXTURE_DATA(last) *sel
 
 TEST_F_TIMEOUT(last, kill, ROW_S)
 {
-	kill_last(_metadata, self, SIGKILL);
+	kill_last(_metadata, &self->s, SIGKILL);
 }
 
 TEST_F_TIMEOUT(last, term, ROW_S)
 {
-	kill_last(_metadata, self, SIGTERM);
+	kill_last(_metadata, &self->s, SIGTERM);
 }
 
 TEST_HARNESS_MAIN
