@@ -20,7 +20,8 @@
 #define LEN		(64 * PAGE)
 #define PIN		(24 * PAGE)
 #define PIN_PAGES	((int)(PIN_LEN / PAGE))
-#define SPARE_LEN	(128 * PAGE)	/* what stays free, for metadata and copies */
+#define SPARE_LEN	(128 * PAGE)	/* what stays free, for metadata */
+#define COPY_LEN	(2 * PMD)	/* and for a copy, of which xfs makes a PMD */
 #define BALLAST_MAX	(256L << 20)	/* in one piece */
 #define MAX_EXTENTS	512
 #define VICTIM_SEED	OTHER_SEED
@@ -87,10 +88,10 @@ static int run_clone_over(struct rig *r)
 /* The file gets blocks of its own, and the clone, whose they still are, is cut off. */
 static int run_cow(struct rig *r)
 {
-	char data[PIN_LEN];
+	static char data[LEN];
 
-	dp_data_fill(data, PIN_LEN, PIN, OP_SEED);
-	if (pwrite(r->file.fd, data, PIN_LEN, PIN) != PIN_LEN)
+	dp_data_fill(data, LEN, 0, OP_SEED);
+	if (pwrite(r->file.fd, data, LEN, 0) != LEN)
 		return -errno;
 	return ftruncate(scene_of(r)->other, 0) ? -errno : 0;
 }
@@ -179,7 +180,7 @@ static int take_all_blocks(int fd)
 	return 0;
 }
 
-static void fill_fs(struct __test_metadata *_metadata, struct scene *s)
+static void fill_fs(struct __test_metadata *_metadata, struct scene *s, off_t spare_len)
 {
 	const char *dir = getenv("DAXPIN_DIR");
 	int spare;
@@ -190,7 +191,7 @@ static void fill_fs(struct __test_metadata *_metadata, struct scene *s)
 	ASSERT_LE(0, s->ballast);
 	spare = file_new(dir);
 	ASSERT_LE(0, spare);
-	ASSERT_EQ(0, fallocate(spare, 0, 0, SPARE_LEN));
+	ASSERT_EQ(0, fallocate(spare, 0, 0, spare_len));
 	s->reserve = set_reserve(s, 0);
 	ASSERT_LE(0, s->reserve);
 	ASSERT_EQ(0, take_all_blocks(s->ballast));
@@ -393,7 +394,7 @@ static void play(struct __test_metadata *_metadata, struct scene *s, enum dp_pin
 	r->c = &c;
 	r->kind = kind;
 	note_blocks(_metadata, s);
-	fill_fs(_metadata, s);
+	fill_fs(_metadata, s, c.op == &cow ? COPY_LEN : SPARE_LEN);
 	take_pin(_metadata, r);
 	ASSERT_EQ(0, dp_child_start(&r->racer, run_op, r));
 	if (c.op == &unlinking)

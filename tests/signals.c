@@ -376,7 +376,8 @@ static void kill_last(struct __test_metadata *_metadata, struct ending *end, int
 	close(end->go[1]);
 	end->go[1] = -1;
 	watch_op(_metadata, r);
-	ASSERT_TRUE(r->waited);
+	if (!r->waited)
+		return;			/* watch_op() has said so */
 	ASSERT_EQ(0, kill(r->racer.pid, sig));
 	ASSERT_EQ(0, dp_child_settle(&r->racer, &s, SETTLE_MS));
 	TH_LOG("witness: signal=%d task=%c wchan=%s", sig, s.task, s.wchan);
