@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Requests of ext4 that its header in include/uapi/linux has since 6.3, and no
+ * distribution's headers before.
+ */
+#ifndef FS_IOCTL_H
+#define FS_IOCTL_H
+
+#include <linux/types.h>
+#include <sys/ioctl.h>
+
+#if __has_include(<linux/ext4.h>)
+#include <linux/ext4.h>
+#else
+struct move_extent {
+	__u32	reserved;
+	__u32	donor_fd;
+	__u64	orig_start;	/* in blocks, as all that follow */
+	__u64	donor_start;
+	__u64	len;
+	__u64	moved_len;	/* out */
+};
+
+#define EXT4_IOC_MOVE_EXT	_IOWR('f', 15, struct move_extent)
+#define EXT4_IOC_SWAP_BOOT	_IO('f', 17)
+#endif
+
+#endif

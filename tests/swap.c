@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two files exchange all of their blocks while a part of one is pinned.
+ *
+ * A block goes to another file, so that a device must have let go of it before: what
+ * it writes then would be in a file that it knows nothing of.  Whoever exchanges
+ * blocks of DAX files waits for pins, or refuses.  And a mapping shows the file that
+ * was mapped, whatever blocks that has: page tables are part of what must go.
+ *
+ * XFS_IOC_SWAPEXT takes two files.  EXT4_IOC_SWAP_BOOT exchanges a file with the boot
+ * loader's, which has no name: another exchange brings that to light.
+ * EXT4_IOC_MOVE_EXT goes through the page cache, and so refuses DAX files.
+ */
+#include <linux/fs.h>
+#include <xfs/xfs.h>
+
+#include "rig.h"
+#include "fs_ioctl.h"
+
+#define LEN	(16 * PAGE)
+#define PIN	(6 * PAGE)
+
+/* The rig knows one file; this is the one beside it. */
+struct pair {
+	struct rig	r;		/* first: operations get that */
+	int		other;		/* of LEN bytes; 0: not held */
+	bool		second;		/* the pinned file is the second one */
+};
+
+static struct pair *pair_of(struct rig *r)
+{
+	return (struct pair *)r;
+}
+
+static int first(const struct pair *p)
+{
+	return p->second ? p->other : p->r.file.fd;
+}
+
+static int second(const struct pair *p)
+{
+	return p->second ? p->r.file.fd : p->other;
+}
+
+/* A file beside the pinned one, with the data of @seed; it has a name as long as it is open. */
+static int file_make(struct __test_metadata *_metadata, const char *name, uint64_t seed)
+{
+	int dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char data[LEN];
+
+	ASSERT_GE(fd, 0);
+	close(dir);
+	dp_data_fill(data, LEN, 0, seed);
+	/* As many extents as the pinned file has: SWAPEXT wants no fewer of the first one. */
+	ASSERT_EQ(0, fallocate(fd, 0, 0, LEN));
+	ASSERT_EQ(LEN, pwrite(fd, data, LEN, 0));
+	ASSERT_EQ(0, fsync(fd));
+	return fd;
+}
+
+static void file_drop(const char *name, int fd)
+{
+	int dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	unlinkat(dir, name, 0);
+	close(dir);
+	close(fd);
+}
+
+static void pair_open(struct __test_metadata *_metadata, struct pair *p)
+{
+	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
+	p->other = file_make(_metadata, "other", OTHER_SEED);
+}
+
+static void pair_close(struct pair *p)
+{
+	rig_close(&p->r);
+	if (p->other > 0)
+		file_drop("other", p->other);
+}
+
+/*
+ * The exchange
+ */
+
+static int run_swapext(struct rig *r)
+{
+	const struct pair *p = pair_of(r);
+	struct xfs_swapext x = {
+		.sx_version = XFS_SX_VERSION, .sx_fdtarget = first(p), .sx_fdtmp = second(p),
+		.sx_length = LEN,
+	};
+	struct stat st;
+
+	/* Who was the same at the last look, may be exchanged. */
+	if (fstat(first(p), &st))
+		return -errno;
+	x.sx_stat.bs_ctime.tv_sec = st.st_ctim.tv_sec;
+	x.sx_stat.bs_ctime.tv_nsec = st.st_ctim.tv_nsec;
+	x.sx_stat.bs_mtime.tv_sec = st.st_mtim.tv_sec;
+	x.sx_stat.bs_mtime.tv_nsec = st.st_mtim.tv_nsec;
+	return ioctl(first(p), XFS_IOC_SWAPEXT, &x) ? -errno : 0;
+}
+
+static int run_move(struct rig *r)
+{
+	const struct pair *p = pair_of(r);
+	struct move_extent m = { .donor_fd = second(p), .len = LEN / PAGE };
+
+	return ioctl(first(p), EXT4_IOC_MOVE_EXT, &m) ? -errno : 0;
+}
+
+static int run_boot(struct rig *r)
+{
+	return ioctl(r->file.fd, EXT4_IOC_SWAP_BOOT) ? -errno : 0;
+}
+
+/* To the pinned file. */
+static void exchanged(const struct collision *c, struct content *x)
+{
+	dp_data_fill(x->data, c->len, 0, OTHER_SEED);
+}
+
+static const struct op swapext = { run_swapext, exchanged };
+static const struct op move = { run_move };
+static const struct op boot = { run_boot, exchanged };
+
+/* The other file has its own data, or all that the pinned one had when the device was done. */
+static void check_other(struct __test_metadata *_metadata, const struct rig *r, int other)
+{
+	char want[LEN], got[LEN];
+
+	dp_data_fill(want, LEN, 0, r->c->op->effect ? FILE_SEED : OTHER_SEED);
+	if (r->c->op->effect && writes(r) && r->waited)
+		dp_data_fill(want + PIN, PIN_LEN, 0, DEV_SEED);
+	ASSERT_EQ(LEN, pread(other, got, LEN, 0));
+	EXPECT_EQ(-1, dp_data_differ(want, got, LEN))
+		TH_LOG("the other file has wrong data, from the offset that is seen on");
+}
+
+/* A store through the mapping goes to the file that was mapped, and nowhere else. */
+static void check_store(struct __test_metadata *_metadata, struct rig *r, int other)
+{
+	char before[LEN], after[LEN];
+
+	/* With a page table of another block, a store may fault for ever. */
+	ASSERT_EQ(LEN, pread(r->file.fd, after, LEN, 0));
+	ASSERT_EQ(-1, dp_data_differ(after, r->file.map, LEN))
+		TH_LOG("the mapping is that of another file, from the offset that is seen on");
+	ASSERT_EQ(LEN, pread(other, before, LEN, 0));
+	r->file.map[PIN] ^= 1;
+	ASSERT_EQ(LEN, pread(other, after, LEN, 0));
+	EXPECT_EQ(-1, dp_data_differ(before, after, LEN))
+		TH_LOG("a store to one file shows in the other, at the offset that is seen");
+	ASSERT_EQ(LEN, pread(r->file.fd, after, LEN, 0));
+	EXPECT_EQ(-1, dp_data_differ(after, r->file.map, LEN))
+		TH_LOG("a store through the mapping is not in the file, at the offset that is seen");
+	ASSERT_EQ(0, fsync(r->file.fd));
+}
+
+static void exchange(struct __test_metadata *_metadata, struct pair *p, enum dp_pin_kind kind,
+		     const struct collision *c)
+{
+	collide_with(_metadata, &p->r, kind, c);
+	check_other(_metadata, &p->r, p->other);
+	check_store(_metadata, &p->r, p->other);
+}
+
+/*
+ * Two files that somebody has open
+ */
+
+FIXTURE(pair) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(pair) {
+	bool second;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(pair, swapext_target) { false, { &swapext, 0, 0, LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(pair, swapext_tmp)	  { true,  { &swapext, 0, 0, LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(pair, move_orig)	  { false, { &move, 0, 0, LEN, PIN, RETURNS, EOPNOTSUPP } };
+FIXTURE_VARIANT_ADD(pair, move_donor)	  { true,  { &move, 0, 0, LEN, PIN, RETURNS, EOPNOTSUPP } };
+
+FIXTURE_SETUP(pair)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p);
+	self->p.second = variant->second;
+}
+
+FIXTURE_TEARDOWN(pair)
+{
+	pair_close(&self->p);
+}
+
+TEST_F_TIMEOUT(pair, none, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+}
+
+TEST_F_TIMEOUT(pair, vmsplice, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(pair, dio_read, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(pair, dio_write, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, &variant->c);
+}
+
+/*
+ * A file and that of the boot loader
+ */
+
+FIXTURE(loader) {
+	struct rig r;
+};
+
+/* What @name has becomes the boot loader's, and the other way round. */
+static int swap_file(struct __test_metadata *_metadata, const char *name, uint64_t seed)
+{
+	int fd = file_make(_metadata, name, seed);
+
+	ASSERT_EQ(0, ioctl(fd, EXT4_IOC_SWAP_BOOT));
+	return fd;
+}
+
+FIXTURE_SETUP(loader)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+	file_drop("installer", swap_file(_metadata, "installer", OTHER_SEED));
+}
+
+FIXTURE_TEARDOWN(loader)
+{
+	rig_close(&self->r);
+}
+
+static void install(struct __test_metadata *_metadata, struct rig *r, enum dp_pin_kind kind)
+{
+	struct collision c = { &boot, .len = LEN, .pin = PIN, .outcome = WAITS };
+	int was;
+
+	collide_with(_metadata, r, kind, &c);
+	was = swap_file(_metadata, "was", OTHER_SEED);
+	check_other(_metadata, r, was);
+	check_store(_metadata, r, was);
+	file_drop("was", was);
+}
+
+TEST_F_TIMEOUT(loader, none, ROW_S)
+{
+	install(_metadata, &self->r, DP_PIN_NONE);
+}
+
+TEST_F_TIMEOUT(loader, vmsplice, ROW_S)
+{
+	install(_metadata, &self->r, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(loader, dio_read, ROW_S)
+{
+	install(_metadata, &self->r, DP_PIN_DIO_READ);
+}
+
+TEST_F_TIMEOUT(loader, dio_write, ROW_S)
+{
+	install(_metadata, &self->r, DP_PIN_DIO_WRITE);
+}
+
+/*
+ * Files that are DAX or not, one by one
+ */
+
+/* New files of this row's folder are DAX, the others are not. */
+static void dax_folder(struct __test_metadata *_metadata)
+{
+	const char *top = getenv("DAXPIN_DIR");
+	struct fsxattr x;
+	char path[256];
+	int dir;
+
+	snprintf(path, sizeof(path), "%s/dax", top);
+	ASSERT_TRUE(!mkdir(path, 0700) || errno == EEXIST);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(dir, 0);
+	ASSERT_EQ(0, ioctl(dir, FS_IOC_FSGETXATTR, &x));
+	x.fsx_xflags |= FS_XFLAG_DAX;
+	ASSERT_EQ(0, ioctl(dir, FS_IOC_FSSETXATTR, &x));
+	close(dir);
+	setenv("DAXPIN_DIR", path, 1);
+	setenv("DAXPIN_DAX", "yes", 1);
+}
+
+/* The file that gives its blocks to one that is not DAX is. */
+FIXTURE(donor) {
+	struct pair p;
+};
+
+FIXTURE_SETUP(donor)
+{
+	struct pair *p = &self->p;
+
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	p->other = file_make(_metadata, "other", OTHER_SEED);
+	file_drop("other", dup(p->other));
+	dax_folder(_metadata);
+	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
+	p->second = true;
+}
+
+FIXTURE_TEARDOWN(donor)
+{
+	rig_close(&self->p.r);
+	close(self->p.other);
+}
+
+static const struct collision donation = { &move, 0, 0, LEN, PIN, RETURNS, EOPNOTSUPP };
+
+TEST_F_TIMEOUT(donor, none, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_NONE, &donation);
+}
+
+TEST_F_TIMEOUT(donor, vmsplice, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, &donation);
+}
+
+TEST_F_TIMEOUT(donor, dio_read, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &donation);
+}
+
+TEST_F_TIMEOUT(donor, dio_write, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, &donation);
+}
+
+/*
+ * A file becomes DAX, or no longer is.  Nothing changes as long as it is in use: the
+ * pinned page stays the file's, and what the device writes is there when it is opened
+ * again, the other way.
+ */
+
+FIXTURE(flag) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(flag) {
+	bool dax;		/* before */
+};
+
+FIXTURE_VARIANT_ADD(flag, clear) { true };
+FIXTURE_VARIANT_ADD(flag, set)	 { false };
+
+FIXTURE_SETUP(flag)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	if (variant->dax)
+		dax_folder(_metadata);
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+}
+
+FIXTURE_TEARDOWN(flag)
+{
+	rig_close(&self->r);
+}
+
+static int run_flag(struct rig *r)
+{
+	struct fsxattr x;
+
+	if (ioctl(r->file.fd, FS_IOC_FSGETXATTR, &x))
+		return -errno;
+	x.fsx_xflags ^= FS_XFLAG_DAX;
+	return ioctl(r->file.fd, FS_IOC_FSSETXATTR, &x) ? -errno : 0;
+}
+
+static const struct op flag = { run_flag };
+
+static bool is_dax(int fd)
+{
+	struct statx st = { 0 };
+
+	return !statx(fd, "", AT_EMPTY_PATH, 0, &st) && st.stx_attributes & STATX_ATTR_DAX;
+}
+
+static void turn(struct __test_metadata *_metadata, struct rig *r, enum dp_pin_kind kind)
+{
+	struct collision c = { &flag, .pin = PIN, .outcome = RETURNS };
+	char want[LEN], got[LEN];
+	int fd;
+
+	collide_with(_metadata, r, kind, &c);
+	EXPECT_EQ(r->file.dax, is_dax(r->file.fd));
+	munmap(r->file.map, LEN);
+	close(r->file.fd);
+	r->file.map = NULL;
+	fd = openat(r->file.dir, r->file.name, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(!r->file.dax, is_dax(fd))
+		TH_LOG("the file is opened again, and what it was");
+	dp_data_fill(want, LEN, 0, FILE_SEED);
+	if (writes(r))
+		dp_data_fill(want + PIN, PIN_LEN, 0, DEV_SEED);
+	ASSERT_EQ(LEN, pread(fd, got, LEN, 0));
+	EXPECT_EQ(-1, dp_data_differ(want, got, LEN))
+		TH_LOG("the file has wrong data when it is opened again");
+	close(fd);
+	unlinkat(r->file.dir, r->file.name, 0);
+	close(r->file.dir);
+}
+
+TEST_F_TIMEOUT(flag, none, ROW_S)
+{
+	turn(_metadata, &self->r, DP_PIN_NONE);
+}
+
+TEST_F_TIMEOUT(flag, vmsplice, ROW_S)
+{
+	turn(_metadata, &self->r, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(flag, dio_read, ROW_S)
+{
+	turn(_metadata, &self->r, DP_PIN_DIO_READ);
+}
+
+TEST_F_TIMEOUT(flag, dio_write, ROW_S)
+{
+	turn(_metadata, &self->r, DP_PIN_DIO_WRITE);
+}
+
+TEST_HARNESS_MAIN
