@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A pinned page is copied because somebody writes to it.
+ *
+ * Private mappings: until it is written to, the page is the file's, and who takes its
+ * block away waits for pins of it, even after the process got a copy of its own.  A pin
+ * of the copy holds nobody up.  It stays with the process that pinned: after a fork
+ * the device still writes to, and reads from, that one's memory.
+ *
+ * Blocks that files share: whoever writes gets a block of its own, and the pinned one
+ * stays as it is, in the other file.
+ */
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#include "rig.h"
+
+#define LEN	(16 * PAGE)
+#define PIN	(6 * PAGE)		/* pages 6 to 9 */
+#define CHILD_SEED	(OTHER_SEED + 1)
+
+static int run_punch(struct rig *r)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+	return fallocate(r->file.fd, mode, r->c->off, r->c->len) ? -errno : 0;
+}
+
+static const struct op punch = { run_punch };
+
+/* What a process stores to the pinned pages. */
+static void store_pages(char *map, uint64_t seed)
+{
+	dp_data_fill(map + PIN, PIN_LEN, PIN, seed);
+}
+
+static bool pages_are(const char *pages, uint64_t seed)
+{
+	char want[PIN_LEN];
+
+	dp_data_fill(want, PIN_LEN, seed == DEV_SEED ? 0 : PIN, seed);
+	return !memcmp(want, pages, PIN_LEN);
+}
+
+/*
+ * The process gets pages of its own.  The batch that they wait in for their LRU list has
+ * a reference of each, which would go at any time.
+ */
+static void make_copy(struct __test_metadata *_metadata, struct rig *r)
+{
+	store_pages(r->file.map, OP_SEED);
+	ASSERT_EQ(0, dp_knob_set("/proc/sys/vm/drop_caches", "1"));
+}
+
+/* Instead of the shared mapping, a private one, whose page tables are the file's. */
+static void map_private(struct __test_metadata *_metadata, struct rig *r)
+{
+	ASSERT_EQ(r->file.map, mmap(r->file.map, LEN, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_FIXED, r->file.fd, 0));
+	ASSERT_EQ(0, madvise(r->file.map, LEN, MADV_POPULATE_READ));
+}
+
+/*
+ * A private mapping and who wants the block
+ */
+
+enum copy { NEVER, BEFORE, AFTER };	/* the pin is taken */
+
+FIXTURE(private) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(private) {
+	enum copy	 copy;
+	enum dp_pin_kind kind;
+	enum outcome	 outcome;
+};
+
+FIXTURE_VARIANT_ADD(private, never_none)       { NEVER,  DP_PIN_NONE,	   RETURNS };
+FIXTURE_VARIANT_ADD(private, never_vmsplice)   { NEVER,  DP_PIN_VMSPLICE,  WAITS };
+FIXTURE_VARIANT_ADD(private, never_aio_write)  { NEVER,  DP_PIN_AIO_WRITE, WAITS };
+FIXTURE_VARIANT_ADD(private, after_vmsplice)   { AFTER,  DP_PIN_VMSPLICE,  WAITS };
+FIXTURE_VARIANT_ADD(private, after_aio_write)  { AFTER,  DP_PIN_AIO_WRITE, WAITS };
+FIXTURE_VARIANT_ADD(private, before_none)      { BEFORE, DP_PIN_NONE,	   RETURNS };
+FIXTURE_VARIANT_ADD(private, before_vmsplice)  { BEFORE, DP_PIN_VMSPLICE,  RETURNS };
+FIXTURE_VARIANT_ADD(private, before_aio_write) { BEFORE, DP_PIN_AIO_WRITE, RETURNS };
+FIXTURE_VARIANT_ADD(private, before_aio_read)  { BEFORE, DP_PIN_AIO_READ,  RETURNS };
+
+FIXTURE_SETUP(private)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+	map_private(_metadata, &self->r);
+}
+
+FIXTURE_TEARDOWN(private)
+{
+	rig_close(&self->r);
+}
+
+/* The file has the hole and nothing else; the process has what it stored, or the file. */
+static void check_private(struct __test_metadata *_metadata, struct rig *r, enum copy copy)
+{
+	char want[LEN], got[LEN];
+
+	dp_data_fill(want, LEN, 0, FILE_SEED);
+	memset(want + PIN, 0, PIN_LEN);
+	ASSERT_EQ(LEN, pread(r->file.fd, got, LEN, 0));
+	EXPECT_EQ(-1, dp_data_differ(want, got, LEN))
+		TH_LOG("the file has wrong data, from the offset that is seen on");
+	if (copy != NEVER)
+		dp_data_fill(want + PIN, PIN_LEN, writes(r) ? 0 : PIN,
+			     writes(r) ? DEV_SEED : OP_SEED);
+	EXPECT_EQ(-1, dp_data_differ(want, r->file.map, LEN))
+		TH_LOG("the private mapping has wrong data, from the offset that is seen on");
+	if (reads(r))
+		EXPECT_TRUE(pages_are(r->seen, copy == BEFORE ? OP_SEED : FILE_SEED))
+			TH_LOG("the device got other data than the pinned pages held");
+}
+
+TEST_F_TIMEOUT(private, punch, ROW_S)
+{
+	struct collision c = { &punch, .off = PIN, .len = PIN_LEN, .pin = PIN,
+			       .outcome = variant->outcome };
+	struct rig *r = &self->r;
+
+	r->c = &c;
+	r->kind = variant->kind;
+	if (variant->copy == BEFORE)
+		make_copy(_metadata, r);
+	take_pin(_metadata, r);
+	if (variant->copy == AFTER)
+		store_pages(r->file.map, OP_SEED);
+	start_op(_metadata, r);
+	drop_pin(_metadata, r);
+	check_private(_metadata, r, variant->copy);
+}
+
+/*
+ * A fork while the copy is pinned
+ */
+
+enum storer { CHILD = 1, PARENT = 2, BOTH = 3 };
+
+FIXTURE(fork) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(fork) {
+	enum storer storer;
+	bool	    live;	/* the child is alive when the device goes on */
+};
+
+FIXTURE_VARIANT_ADD(fork, child)       { CHILD,  true };
+FIXTURE_VARIANT_ADD(fork, child_gone)  { CHILD,  false };
+FIXTURE_VARIANT_ADD(fork, parent)      { PARENT, true };
+FIXTURE_VARIANT_ADD(fork, parent_gone) { PARENT, false };
+FIXTURE_VARIANT_ADD(fork, both)	       { BOTH,	 true };
+
+FIXTURE_SETUP(fork)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+	map_private(_metadata, &self->r);
+	make_copy(_metadata, &self->r);
+}
+
+FIXTURE_TEARDOWN(fork)
+{
+	rig_close(&self->r);
+}
+
+struct kid {
+	const struct rig *r;
+	enum storer	  storer;
+	int		  ready[2], go[2];	/* each is a byte, or the end */
+};
+
+/* What the child has is what it had at the fork, or what it stored itself. */
+static int run_kid(void *arg)
+{
+	struct kid *k = arg;
+	char *map = k->r->file.map, byte;
+
+	if (k->storer & CHILD)
+		store_pages(map, CHILD_SEED);
+	close(k->go[1]);
+	if (write(k->ready[1], "", 1) != 1 || read(k->go[0], &byte, 1) < 0)
+		return -EIO;
+	return pages_are(map + PIN, k->storer & CHILD ? CHILD_SEED : OP_SEED) ? 0 : -EILSEQ;
+}
+
+/* The child looks at its memory, and is gone. */
+static void end_kid(struct __test_metadata *_metadata, struct rig *r, struct kid *k)
+{
+	close(k->go[1]);
+	EXPECT_EQ(0, dp_child_wait(&r->racer, RETURN_MS))
+		TH_LOG("the child has data that is not its own");
+}
+
+static void fork_pinned(struct __test_metadata *_metadata, struct rig *r, enum dp_pin_kind kind,
+			enum storer storer, bool live)
+{
+	struct kid k = { .r = r, .storer = storer };
+	struct collision c = { .pin = PIN };
+	char byte;
+
+	r->c = &c;
+	r->kind = kind;
+	take_pin(_metadata, r);
+	ASSERT_EQ(0, pipe2(k.ready, O_CLOEXEC) | pipe2(k.go, O_CLOEXEC));
+	ASSERT_EQ(0, dp_child_start(&r->racer, run_kid, &k));
+	close(k.go[0]);
+	ASSERT_EQ(1, read(k.ready[0], &byte, 1));
+	if (!live)
+		end_kid(_metadata, r, &k);
+	if (storer & PARENT)
+		store_pages(r->file.map, OTHER_SEED);
+	TH_LOG("witness: refs=%d child=%d", dp_pfn_refs(r->pfn), r->racer.pid != 0);
+	ASSERT_EQ(0, unpin(r));
+	if (live)
+		end_kid(_metadata, r, &k);
+}
+
+/* The device has the memory of the process that asked it, before or after its store. */
+static void check_fork(struct __test_metadata *_metadata, struct rig *r, enum storer storer)
+{
+	uint64_t own = storer & PARENT ? OTHER_SEED : OP_SEED;
+
+	if (reads(r))
+		EXPECT_TRUE(pages_are(r->seen, own) || pages_are(r->seen, OP_SEED))
+			TH_LOG("the device got data that the process never had");
+	EXPECT_TRUE(pages_are(r->file.map + PIN, writes(r) ? DEV_SEED : own))
+		TH_LOG("the process does not have what %s",
+		       writes(r) ? "the device wrote" : "it stored");
+}
+
+TEST_F_TIMEOUT(fork, vmsplice, ROW_S)
+{
+	fork_pinned(_metadata, &self->r, DP_PIN_VMSPLICE, variant->storer, variant->live);
+	check_fork(_metadata, &self->r, variant->storer);
+}
+
+TEST_F_TIMEOUT(fork, aio_write, ROW_S)
+{
+	fork_pinned(_metadata, &self->r, DP_PIN_AIO_WRITE, variant->storer, variant->live);
+	check_fork(_metadata, &self->r, variant->storer);
+}
+
+TEST_F_TIMEOUT(fork, aio_read, ROW_S)
+{
+	fork_pinned(_metadata, &self->r, DP_PIN_AIO_READ, variant->storer, variant->live);
+	check_fork(_metadata, &self->r, variant->storer);
+}
+
+/*
+ * Blocks that two files share
+ */
+
+FIXTURE(shared) {
+	struct rig r;
+	int	   other;
+	char	   *want, *got;
+};
+
+FIXTURE_VARIANT(shared) {
+	enum dp_map	 map;
+	const struct op	*op;
+};
+
+/* In a child, which has no page tables of the file yet. */
+static int run_store(struct rig *r)
+{
+	store_pages(r->file.map, OP_SEED);
+	return 0;
+}
+
+static int run_write(struct rig *r)
+{
+	char data[PIN_LEN];
+
+	dp_data_fill(data, PIN_LEN, PIN, OP_SEED);
+	return pwrite(r->file.fd, data, PIN_LEN, PIN) == PIN_LEN ? 0 : -errno;
+}
+
+static const struct op store = { run_store };
+static const struct op write_op = { run_write };
+
+FIXTURE_VARIANT_ADD(shared, store_pte) { DP_MAP_PTE, &store };
+FIXTURE_VARIANT_ADD(shared, store_pmd) { DP_MAP_PMD, &store };
+FIXTURE_VARIANT_ADD(shared, write_pte) { DP_MAP_PTE, &write_op };
+FIXTURE_VARIANT_ADD(shared, write_pmd) { DP_MAP_PMD, &write_op };
+
+FIXTURE_SETUP(shared)
+{
+	off_t len = variant->map == DP_MAP_PMD ? PMD : LEN;
+
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	rig_open(_metadata, &self->r, variant->map, len);
+	self->other = open(getenv("DAXPIN_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	ASSERT_GE(self->other, 0);
+	ASSERT_EQ(0, ioctl(self->other, FICLONE, self->r.file.fd));
+	ASSERT_EQ(0, madvise(self->r.file.map, len, MADV_POPULATE_READ));
+	self->want = malloc(2 * len);
+	ASSERT_NE(NULL, self->want);
+	self->got = self->want + len;
+}
+
+FIXTURE_TEARDOWN(shared)
+{
+	rig_close(&self->r);
+	if (self->other > 0)
+		close(self->other);
+	free(self->want);
+}
+
+static void check_shared(struct __test_metadata *_metadata, FIXTURE_DATA(shared) *self)
+{
+	struct rig *r = &self->r;
+	ssize_t len = r->file.len;
+
+	dp_data_fill(self->want, len, 0, FILE_SEED);
+	ASSERT_EQ(len, pread(self->other, self->got, len, 0));
+	EXPECT_EQ(-1, dp_data_differ(self->want, self->got, len))
+		TH_LOG("the other file has wrong data, from the offset that is seen on");
+	dp_data_fill(self->want + PIN, PIN_LEN, writes(r) ? 0 : PIN,
+		     writes(r) ? DEV_SEED : OP_SEED);
+	ASSERT_EQ(len, pread(r->file.fd, self->got, len, 0));
+	EXPECT_EQ(-1, dp_data_differ(self->want, self->got, len))
+		TH_LOG("the file has wrong data, from the offset that is seen on");
+	EXPECT_EQ(-1, dp_data_differ(self->got, r->file.map, len))
+		TH_LOG("the mapping has other data than read(2), from the offset that is seen on");
+	if (reads(r))
+		EXPECT_TRUE(pages_are(r->seen, FILE_SEED))
+			TH_LOG("the device got other data than the pinned pages held");
+	ASSERT_EQ(0, fsync(r->file.fd));
+}
+
+static void diverge(struct __test_metadata *_metadata, FIXTURE_DATA(shared) *self,
+		    const struct op *op, enum dp_pin_kind kind)
+{
+	struct collision c = { op, .off = PIN, .len = PIN_LEN, .pin = PIN, .outcome = RETURNS };
+	struct rig *r = &self->r;
+	uint64_t pfn;
+
+	r->c = &c;
+	r->kind = kind;
+	/* To pin a page for a device that writes is to write to it. */
+	if (dp_pin_writes(kind))
+		ASSERT_EQ(0, madvise(r->file.map + PIN, PIN_LEN, MADV_POPULATE_WRITE));
+	take_pin(_metadata, r);
+	start_op(_metadata, r);
+	ASSERT_LE(0, dp_page_refs(r->file.map + PIN, &pfn));
+	TH_LOG("witness: pfn=%#lx new_pfn=%#lx", r->pfn, pfn);
+	EXPECT_EQ(writes(r), r->pfn == pfn)
+		TH_LOG("the file has %s block where the pin is",
+		       writes(r) ? "another" : "the same");
+	drop_pin(_metadata, r);
+	check_shared(_metadata, self);
+}
+
+TEST_F_TIMEOUT(shared, none, ROW_S)
+{
+	diverge(_metadata, self, variant->op, DP_PIN_NONE);
+}
+
+TEST_F_TIMEOUT(shared, vmsplice, ROW_S)
+{
+	diverge(_metadata, self, variant->op, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(shared, aio_read, ROW_S)
+{
+	diverge(_metadata, self, variant->op, DP_PIN_AIO_READ);
+}
+
+TEST_F_TIMEOUT(shared, aio_write, ROW_S)
+{
+	diverge(_metadata, self, variant->op, DP_PIN_AIO_WRITE);
+}
+
+TEST_HARNESS_MAIN
