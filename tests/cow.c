@@ -18,6 +18,7 @@
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
 #define CHILD_SEED	(OTHER_SEED + 1)
+#define SOON_MS		3000	/* of what waits for nothing */
 
 static int run_punch(struct rig *r)
 {
@@ -289,9 +290,24 @@ static const struct op store = { run_store };
 static const struct op write_op = { run_write };
 
 FIXTURE_VARIANT_ADD(shared, store_pte) { DP_MAP_PTE, &store };
-FIXTURE_VARIANT_ADD(shared, store_pmd) { DP_MAP_PMD, &store };
 FIXTURE_VARIANT_ADD(shared, write_pte) { DP_MAP_PTE, &write_op };
+FIXTURE_VARIANT_ADD(shared, store_pmd) { DP_MAP_PMD, &store };
 FIXTURE_VARIANT_ADD(shared, write_pmd) { DP_MAP_PMD, &write_op };
+
+/* Nobody has a page of the file pinned. */
+static int run_clone(void *arg)
+{
+	FIXTURE_DATA(shared) *self = arg;
+
+	return ioctl(self->other, FICLONE, self->r.file.fd) ? -errno : 0;
+}
+
+static int run_io(void *arg)
+{
+	const struct rig *r = arg;
+
+	return pwrite(r->dev.fd, r->file.map + PIN, PIN_LEN, 0) == PIN_LEN ? 0 : -errno;
+}
 
 FIXTURE_SETUP(shared)
 {
@@ -302,7 +318,9 @@ FIXTURE_SETUP(shared)
 	rig_open(_metadata, &self->r, variant->map, len);
 	self->other = open(getenv("DAXPIN_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	ASSERT_GE(self->other, 0);
-	ASSERT_EQ(0, ioctl(self->other, FICLONE, self->r.file.fd));
+	ASSERT_EQ(0, dp_child_start(&self->r.racer, run_clone, self));
+	ASSERT_EQ(0, dp_child_wait(&self->r.racer, SOON_MS))
+		TH_LOG("a clone of a file that nobody has pinned does not end");
 	ASSERT_EQ(0, madvise(self->r.file.map, len, MADV_POPULATE_READ));
 	self->want = malloc(2 * len);
 	ASSERT_NE(NULL, self->want);
@@ -348,6 +366,12 @@ static void diverge(struct __test_metadata *_metadata, FIXTURE_DATA(shared) *sel
 
 	r->c = &c;
 	r->kind = kind;
+	/* With no device that is held up, the same I/O just ends. */
+	if (kind == DP_PIN_AIO_WRITE) {
+		ASSERT_EQ(0, dp_child_start(&r->racer, run_io, r));
+		ASSERT_EQ(0, dp_child_wait(&r->racer, SOON_MS))
+			TH_LOG("direct I/O from pages of shared blocks does not end");
+	}
 	/* To pin a page for a device that writes is to write to it. */
 	if (dp_pin_writes(kind))
 		ASSERT_EQ(0, madvise(r->file.map + PIN, PIN_LEN, MADV_POPULATE_WRITE));

@@ -46,7 +46,7 @@ static int second(const struct pair *p)
 static int file_make(struct __test_metadata *_metadata, const char *name, uint64_t seed)
 {
 	int dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	char data[LEN];
 
 	ASSERT_GE(fd, 0);
