@@ -9,9 +9,7 @@
 #include <linux/types.h>
 #include <sys/ioctl.h>
 
-#if __has_include(<linux/ext4.h>)
-#include <linux/ext4.h>
-#else
+#ifndef EXT4_IOC_MOVE_EXT
 struct move_extent {
 	__u32	reserved;
 	__u32	donor_fd;

@@ -156,7 +156,7 @@ static void check_store(struct __test_metadata *_metadata, struct rig *r, int ot
 		TH_LOG("a store to one file shows in the other, at the offset that is seen");
 	ASSERT_EQ(LEN, pread(r->file.fd, after, LEN, 0));
 	EXPECT_EQ(-1, dp_data_differ(after, r->file.map, LEN))
-		TH_LOG("a store through the mapping is not in the file, at the offset that is seen");
+		TH_LOG("a store to the mapping is not in the file, at the offset that is seen");
 	ASSERT_EQ(0, fsync(r->file.fd));
 }
 
