@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Requests of ext4 that its header in include/uapi/linux has since 6.3, and no
- * distribution's headers before.
+ * Requests of ext4 that 6.12 has in include/uapi/linux/ext4.h, and 6.1 and the headers of
+ * its distributions do not.
  */
 #ifndef FS_IOCTL_H
 #define FS_IOCTL_H
