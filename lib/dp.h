@@ -149,15 +149,16 @@ int dp_fault_point(const char *name);
 
 struct dp_dev {
 	char		 name[32];	/* of the device-mapper target; empty: not held */
-	int		 fd;		/* O_DIRECT, on the target */
+	int		 fd;		/* O_DIRECT, on the target; -1: there is none yet */
 	int		 disk;		/* on the RAM disk below, beside the target */
 	size_t		 len;
 	bool		 suspended;
 };
 
 /*
- * Make a dm-linear target of @len bytes over the RAM disk @disk (its content is
- * overwritten with the data of @seed) and open it for direct I/O.
+ * Open the RAM disk @disk, and overwrite its first @len bytes with the data of @seed.
+ * A dm-linear target over them is made and opened for direct I/O when it is suspended
+ * for the first time: to make and remove one takes longer than most rows.
  */
 int dp_dev_open(struct dp_dev *d, const char *disk, size_t len, uint64_t seed);
 void dp_dev_close(struct dp_dev *d);

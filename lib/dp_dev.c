@@ -90,36 +90,44 @@ static int fill(int fd, size_t len, uint64_t seed)
 	return fsync(fd) ? -errno : 0;
 }
 
+/* The target, over the whole of the disk that is open. */
+static int target_open(struct dp_dev *d)
+{
+	char path[64], disk[64];
+	struct stat st;
+	int err;
+
+	if (fstat(d->disk, &st))
+		return -errno;
+	snprintf(disk, sizeof(disk), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	err = create_linear(d->name, disk, d->len);
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), d->name);
+	d->fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (d->fd >= 0)
+		return 0;
+	err = -errno;
+	simple(DM_DEVICE_REMOVE, d->name);
+	return err;
+}
+
 int dp_dev_open(struct dp_dev *d, const char *disk, size_t len, uint64_t seed)
 {
-	struct dp_dev dev = { .len = len };
-	char path[64];
+	struct dp_dev dev = { .fd = -1, .len = len };
 	int err;
 
 	dev.disk = open(disk, O_RDWR | O_CLOEXEC);
 	if (dev.disk < 0)
 		return -errno;
 	err = fill(dev.disk, len, seed);
-	if (err)
-		goto err_disk;
-	snprintf(dev.name, sizeof(dev.name), "daxpin-%d", getpid());
-	err = create_linear(dev.name, disk, len);
-	if (err)
-		goto err_disk;
-	snprintf(path, sizeof(path), "%s/%s", dm_dir(), dev.name);
-	dev.fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	if (dev.fd < 0) {
-		err = -errno;
-		goto err_target;
+	if (err) {
+		close(dev.disk);
+		return err;
 	}
+	snprintf(dev.name, sizeof(dev.name), "daxpin-%d", getpid());
 	*d = dev;
 	return 0;
-
-err_target:
-	simple(DM_DEVICE_REMOVE, dev.name);
-err_disk:
-	close(dev.disk);
-	return err;
 }
 
 void dp_dev_close(struct dp_dev *d)
@@ -127,9 +135,11 @@ void dp_dev_close(struct dp_dev *d)
 	if (!d->name[0])
 		return;
 	dp_dev_resume(d);
-	close(d->fd);
+	if (d->fd >= 0) {
+		close(d->fd);
+		simple(DM_DEVICE_REMOVE, d->name);
+	}
 	close(d->disk);
-	simple(DM_DEVICE_REMOVE, d->name);
 	*d = (struct dp_dev){ 0 };
 }
 
@@ -140,6 +150,9 @@ int dp_dev_suspend(struct dp_dev *d)
 
 	if (d->suspended)
 		return 0;
+	err = d->fd < 0 ? target_open(d) : 0;
+	if (err)
+		return err;
 	t = task_new(DM_DEVICE_SUSPEND, d->name);
 	if (!t)
 		return -ENODEV;

@@ -140,7 +140,8 @@ static int dev_read(struct dp_dev *d, void *data, size_t len)
 
 	if (posix_memalign(&buf, getpagesize(), len))
 		return -ENOMEM;
-	n = pread(d->fd, buf, len, 0);
+	/* Without a target nobody has written beside the disk's page cache. */
+	n = pread(d->fd >= 0 ? d->fd : d->disk, buf, len, 0);
 	if (n == (ssize_t)len)
 		memcpy(data, buf, len);
 	free(buf);

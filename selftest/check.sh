@@ -134,7 +134,8 @@ step checkpatch checkpatch_all
 step data out/cells -L
 step unit_conf unit unit_conf vm/conf.c
 step unit_lib unit unit_lib "$(find lib -name "*.c") -ldevmapper -luring -laio -libverbs"
-step matrix ./run.sh cells --matrix
+step coverage ./run.sh cells --matrix
+step matrix selftest/matrix.sh
 step golden selftest/golden.sh
 step report selftest/report.sh
 step docs selftest/docs.sh
