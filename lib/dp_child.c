@@ -185,6 +185,18 @@ int dp_child_look(const struct dp_child *c, struct dp_sight *s)
 		*s = (struct dp_sight){ .state = DP_DONE, .task = '-' };
 		return 0;
 	}
+	err = read_text(c->pid, "wchan", s->wchan, sizeof(s->wchan));
+	if (err)
+		return err;
+	/*
+	 * Who reads the state of a task has a reference of its memory (fs/proc/array.c,
+	 * do_task_stat()).  One that exits would leave the end of its mappings to us, and
+	 * with it the wait for the pins that we hold.
+	 */
+	if (!strcmp(s->wchan, "0")) {
+		s->task = 'R';
+		return 0;
+	}
 	/* Both looks at the state must agree: it may go from one sleep to the next. */
 	before = task_letter(c->pid);
 	err = read_text(c->pid, "wchan", s->wchan, sizeof(s->wchan));
