@@ -674,6 +674,7 @@ static int see_sleeps(void *arg, int (*fn)(void *), char task)
 
 	if (pipe2(fds, O_CLOEXEC) || wchan_begin(&w, fn, &fds[0]))
 		return NO_NAMESPACE;
+	wchan_say(&w, "anywhere");
 	for (long end = dp_now_ms() + SOON_MS; s.task != task && dp_now_ms() < end; )
 		dp_child_look(&w.child, &s);
 	for (size_t i = 0; i < ARRAY_SIZE(sleeps); i++)

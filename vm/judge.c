@@ -28,6 +28,7 @@
 #include "conf.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define UNKILLABLE	"tasks survive SIGKILL"	/* vm/init.c: then it takes nothing down */
 #define GROUPS		8
 #define TRACE_LINES	40
 #define TAIL_LINES	20
@@ -854,7 +855,7 @@ static void find_losses(struct judge *j)
 
 	check_guest(j);
 	if (lost)
-		note(j, WRONG, "%s", lost);
+		note(j, strcmp(lost, UNKILLABLE) ? WRONG : ENDED, "%s", lost);
 	if (skip && ran)
 		note(j, WRONG, "init skipped a program that ran: %s", skip);
 	if (lost || !j->ktap.lines.n)
