@@ -373,6 +373,9 @@ static void diverge(struct __test_metadata *_metadata, FIXTURE_DATA(shared) *sel
 	r->kind = kind;
 	/* With no device that is held up, the same I/O just ends. */
 	if (kind == DP_PIN_AIO_WRITE) {
+		/* Suspended once, it has a target. */
+		ASSERT_EQ(0, dp_dev_suspend(&r->dev));
+		ASSERT_EQ(0, dp_dev_resume(&r->dev));
 		ASSERT_EQ(0, dp_child_start(&r->racer, run_io, r));
 		ASSERT_EQ(0, dp_child_wait(&r->racer, SOON_MS))
 			TH_LOG("direct I/O from pages of shared blocks does not end");
