@@ -259,10 +259,14 @@ TEST_F_TIMEOUT(fork, aio_read, ROW_S)
  * Blocks that two files share
  */
 
-FIXTURE(shared) {
+struct pair {
 	struct rig r;
 	int	   other;
 	char	   *want, *got;
+};
+
+FIXTURE(shared) {
+	struct pair p;
 };
 
 FIXTURE_VARIANT(shared) {
@@ -296,9 +300,9 @@ FIXTURE_VARIANT_ADD(shared, write_pmd) { DP_MAP_PMD, &write_op };
 /* Nobody has a page of the file pinned. */
 static int run_clone(void *arg)
 {
-	FIXTURE_DATA(shared) *self = arg;
+	struct pair *p = arg;
 
-	return ioctl(self->other, FICLONE, self->r.file.fd) ? -errno : 0;
+	return ioctl(p->other, FICLONE, p->r.file.fd) ? -errno : 0;
 }
 
 static int run_io(void *arg)
@@ -315,46 +319,46 @@ FIXTURE_SETUP(shared)
 
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
-	rig_open(_metadata, &self->r, variant->map, len);
+	rig_open(_metadata, &self->p.r, variant->map, len);
 	/*
 	 * The other file stays: when the kernel loses count of the references of a block,
 	 * no file of a later row gets that one.
 	 */
 	snprintf(name, sizeof(name), "kept-%d", getpid());
-	self->other = openat(self->r.file.dir, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	ASSERT_GE(self->other, 0);
-	ASSERT_EQ(0, dp_child_start(&self->r.racer, run_clone, self));
-	ASSERT_EQ(0, dp_child_wait(&self->r.racer, SOON_MS))
+	self->p.other = openat(self->p.r.file.dir, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ASSERT_GE(self->p.other, 0);
+	ASSERT_EQ(0, dp_child_start(&self->p.r.racer, run_clone, &self->p));
+	ASSERT_EQ(0, dp_child_wait(&self->p.r.racer, SOON_MS))
 		TH_LOG("a clone of a file that nobody has pinned does not end");
-	ASSERT_EQ(0, madvise(self->r.file.map, len, MADV_POPULATE_READ));
-	self->want = malloc(2 * len);
-	ASSERT_NE(NULL, self->want);
-	self->got = self->want + len;
+	ASSERT_EQ(0, madvise(self->p.r.file.map, len, MADV_POPULATE_READ));
+	self->p.want = malloc(2 * len);
+	ASSERT_NE(NULL, self->p.want);
+	self->p.got = self->p.want + len;
 }
 
 FIXTURE_TEARDOWN(shared)
 {
-	rig_close(&self->r);
-	if (self->other > 0)
-		close(self->other);
-	free(self->want);
+	rig_close(&self->p.r);
+	if (self->p.other > 0)
+		close(self->p.other);
+	free(self->p.want);
 }
 
-static void check_shared(struct __test_metadata *_metadata, FIXTURE_DATA(shared) *self)
+static void check_shared(struct __test_metadata *_metadata, struct pair *p)
 {
-	struct rig *r = &self->r;
+	struct rig *r = &p->r;
 	ssize_t len = r->file.len;
 
-	dp_data_fill(self->want, len, 0, FILE_SEED);
-	ASSERT_EQ(len, pread(self->other, self->got, len, 0));
-	EXPECT_EQ(-1, dp_data_differ(self->want, self->got, len))
+	dp_data_fill(p->want, len, 0, FILE_SEED);
+	ASSERT_EQ(len, pread(p->other, p->got, len, 0));
+	EXPECT_EQ(-1, dp_data_differ(p->want, p->got, len))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
-	dp_data_fill(self->want + PIN, PIN_LEN, writes(r) ? 0 : PIN,
+	dp_data_fill(p->want + PIN, PIN_LEN, writes(r) ? 0 : PIN,
 		     writes(r) ? DEV_SEED : OP_SEED);
-	ASSERT_EQ(len, pread(r->file.fd, self->got, len, 0));
-	EXPECT_EQ(-1, dp_data_differ(self->want, self->got, len))
+	ASSERT_EQ(len, pread(r->file.fd, p->got, len, 0));
+	EXPECT_EQ(-1, dp_data_differ(p->want, p->got, len))
 		TH_LOG("the file has wrong data, from the offset that is seen on");
-	EXPECT_EQ(-1, dp_data_differ(self->got, r->file.map, len))
+	EXPECT_EQ(-1, dp_data_differ(p->got, r->file.map, len))
 		TH_LOG("the mapping has other data than read(2), from the offset that is seen on");
 	if (reads(r))
 		EXPECT_TRUE(pages_are(r->seen, FILE_SEED))
@@ -362,11 +366,11 @@ static void check_shared(struct __test_metadata *_metadata, FIXTURE_DATA(shared)
 	ASSERT_EQ(0, fsync(r->file.fd));
 }
 
-static void diverge(struct __test_metadata *_metadata, FIXTURE_DATA(shared) *self,
+static void diverge(struct __test_metadata *_metadata, struct pair *p,
 		    const struct op *op, enum dp_pin_kind kind)
 {
 	struct collision c = { op, .off = PIN, .len = PIN_LEN, .pin = PIN, .outcome = RETURNS };
-	struct rig *r = &self->r;
+	struct rig *r = &p->r;
 	uint64_t pfn;
 
 	r->c = &c;
@@ -391,27 +395,27 @@ static void diverge(struct __test_metadata *_metadata, FIXTURE_DATA(shared) *sel
 		TH_LOG("the file has %s block where the pin is",
 		       writes(r) ? "another" : "the same");
 	drop_pin(_metadata, r);
-	check_shared(_metadata, self);
+	check_shared(_metadata, p);
 }
 
 TEST_F_TIMEOUT(shared, none, ROW_S)
 {
-	diverge(_metadata, self, variant->op, DP_PIN_NONE);
+	diverge(_metadata, &self->p, variant->op, DP_PIN_NONE);
 }
 
 TEST_F_TIMEOUT(shared, vmsplice, ROW_S)
 {
-	diverge(_metadata, self, variant->op, DP_PIN_VMSPLICE);
+	diverge(_metadata, &self->p, variant->op, DP_PIN_VMSPLICE);
 }
 
 TEST_F_TIMEOUT(shared, aio_read, ROW_S)
 {
-	diverge(_metadata, self, variant->op, DP_PIN_AIO_READ);
+	diverge(_metadata, &self->p, variant->op, DP_PIN_AIO_READ);
 }
 
 TEST_F_TIMEOUT(shared, aio_write, ROW_S)
 {
-	diverge(_metadata, self, variant->op, DP_PIN_AIO_WRITE);
+	diverge(_metadata, &self->p, variant->op, DP_PIN_AIO_WRITE);
 }
 
 TEST_HARNESS_MAIN
