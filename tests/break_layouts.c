@@ -11,7 +11,7 @@
  * A child runs the operation; we see whether it ends or waits before we let
  * go of the pin, and look at the data when both are over.
  */
-#include "rig.h"
+#include "ops.h"
 
 #define SMALL		(32 * PAGE)	/* no PMD fits in */
 
@@ -110,34 +110,6 @@ FIXTURE_TEARDOWN(break_layouts)
 {
 	rig_close(&self->r);
 }
-
-static int run_truncate(struct rig *r)
-{
-	return ftruncate(r->file.fd, r->c->off) ? -errno : 0;
-}
-
-static void cut(const struct collision *c, struct content *x)
-{
-	if (c->off < x->size)
-		memset(x->data + c->off, 0, x->size - c->off);
-	x->size = c->off;
-}
-
-static const struct op truncation = { run_truncate, cut, .to_end = true };
-
-static int run_punch(struct rig *r)
-{
-	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-
-	return fallocate(r->file.fd, mode, r->c->off, r->c->len) ? -errno : 0;
-}
-
-static void clear(const struct collision *c, struct content *x)
-{
-	memset(x->data + c->off, 0, c->len);
-}
-
-static const struct op punch = { run_punch, clear };
 
 TEST_F_TIMEOUT(break_layouts, truncate_to_zero, ROW_S)
 {

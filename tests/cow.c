@@ -13,21 +13,12 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
-#include "rig.h"
+#include "ops.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
 #define CHILD_SEED	(OTHER_SEED + 1)
 #define SOON_MS		3000	/* of what waits for nothing */
-
-static int run_punch(struct rig *r)
-{
-	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-
-	return fallocate(r->file.fd, mode, r->c->off, r->c->len) ? -errno : 0;
-}
-
-static const struct op punch = { run_punch };
 
 /* What a process stores to the pinned pages. */
 static void store_pages(char *map, uint64_t seed)

@@ -34,6 +34,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/dp.h"
+#include "premise.h"
 
 #define PAGE		4096L
 #define PART		((off_t)DP_PMD_SIZE)
@@ -112,27 +113,12 @@ struct rig {
  * The rig
  */
 
-static bool on_dax(const char *dir)
-{
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	struct statx st = { 0 };
-
-	if (fd < 0)
-		return false;
-	if (statx(fd, "", AT_EMPTY_PATH, 0, &st))
-		st.stx_attributes = 0;
-	close(fd);
-	return st.stx_attributes & STATX_ATTR_DAX;
-}
-
 static const char *missing(void)
 {
-	if (!getenv("DAXPIN_DIR"))
-		return "DAXPIN_DIR does not name a mounted DAX directory";
-	if (access("/dev/daxpin", R_OK | W_OK))
-		return "no /dev/daxpin (vm/module): nothing could prove a pin";
-	if (!getenv("DAXPIN_RAMDISK"))
-		return "DAXPIN_RAMDISK does not name a RAM disk that may be overwritten";
+	const char *why = env_missing();
+
+	if (why)
+		return why;
 	/* A guest has what follows, or it has a bug. */
 	if (getenv("DAXPIN_GUEST"))
 		return NULL;

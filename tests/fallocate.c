@@ -9,7 +9,7 @@
  */
 #include <linux/falloc.h>
 
-#include "rig.h"
+#include "ops.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
@@ -23,11 +23,6 @@
 #define KEEP	FALLOC_FL_KEEP_SIZE
 #define PLAIN	0
 
-static int run_fallocate(struct rig *r)
-{
-	return fallocate(r->file.fd, r->c->mode, r->c->off, r->c->len) ? -errno : 0;
-}
-
 static int run_remove(struct rig *r)
 {
 	return madvise(r->file.map + r->c->off, r->c->len, MADV_REMOVE) ? -errno : 0;
@@ -39,30 +34,14 @@ static void grow(const struct collision *c, struct content *x)
 		x->size = c->off + c->len;
 }
 
-static void clear(const struct collision *c, struct content *x)
+static void clear_grow(const struct collision *c, struct content *x)
 {
-	memset(x->data + c->off, 0, c->len);
+	clear(c, x);
 	grow(c, x);
 }
 
-static void collapse(const struct collision *c, struct content *x)
-{
-	memmove(x->data + c->off, x->data + c->off + c->len, x->size - c->off - c->len);
-	memset(x->data + x->size - c->len, 0, c->len);
-	x->size -= c->len;
-}
-
-static void insert(const struct collision *c, struct content *x)
-{
-	memmove(x->data + c->off + c->len, x->data + c->off, x->size - c->off);
-	memset(x->data + c->off, 0, c->len);
-	x->size += c->len;
-}
-
-static const struct op zeroes = { run_fallocate, clear };
+static const struct op zeroes = { run_fallocate, clear_grow };
 static const struct op removal = { run_remove, clear };
-static const struct op down = { run_fallocate, collapse, .to_end = true, .moves = true };
-static const struct op up = { run_fallocate, insert, .to_end = true, .moves = true };
 static const struct op alloc = { run_fallocate, grow };
 
 FIXTURE(fallocate) {
@@ -131,29 +110,29 @@ FIXTURE_VARIANT_ADD(fallocate, zero_two_pages)
 	{ { &zeroes, ZERO,  PIN + 4000, 300,        PIN, MAY_WAIT } };
 /* What is behind the range moves: before the pin that is the pinned blocks as well. */
 FIXTURE_VARIANT_ADD(fallocate, collapse_before)
-	{ { &down, COLLAPSE, 0,          2 * PAGE, PIN, WAITS } };
+	{ { &shift_down, COLLAPSE, 0,          2 * PAGE, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, collapse_head)
-	{ { &down, COLLAPSE, PIN - PAGE, 2 * PAGE, PIN, WAITS } };
+	{ { &shift_down, COLLAPSE, PIN - PAGE, 2 * PAGE, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, collapse_exact)
-	{ { &down, COLLAPSE, PIN,        PIN_LEN,  PIN, WAITS } };
+	{ { &shift_down, COLLAPSE, PIN,        PIN_LEN,  PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, collapse_middle)
-	{ { &down, COLLAPSE, PIN + PAGE, PAGE,     PIN, WAITS } };
+	{ { &shift_down, COLLAPSE, PIN + PAGE, PAGE,     PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, collapse_tail)
-	{ { &down, COLLAPSE, END - PAGE, 2 * PAGE, PIN, WAITS } };
+	{ { &shift_down, COLLAPSE, END - PAGE, 2 * PAGE, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, collapse_behind)
-	{ { &down, COLLAPSE, END,        2 * PAGE, PIN, MAY_WAIT } };
+	{ { &shift_down, COLLAPSE, END,        2 * PAGE, PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(fallocate, collapse_cut)
-	{ { &down, COLLAPSE, PIN + 100,  PAGE,     PIN, MAY_WAIT, EINVAL } };
+	{ { &shift_down, COLLAPSE, PIN + 100,  PAGE,     PIN, MAY_WAIT, EINVAL } };
 FIXTURE_VARIANT_ADD(fallocate, insert_before)
-	{ { &up,   INSERT,   0,          2 * PAGE, PIN, WAITS } };
+	{ { &shift_up,   INSERT,   0,          2 * PAGE, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, insert_at)
-	{ { &up,   INSERT,   PIN,        PAGE,     PIN, WAITS } };
+	{ { &shift_up,   INSERT,   PIN,        PAGE,     PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, insert_middle)
-	{ { &up,   INSERT,   PIN + PAGE, 4 * PAGE, PIN, WAITS } };
+	{ { &shift_up,   INSERT,   PIN + PAGE, 4 * PAGE, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, insert_behind)
-	{ { &up,   INSERT,   END,        PAGE,     PIN, MAY_WAIT } };
+	{ { &shift_up,   INSERT,   END,        PAGE,     PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(fallocate, insert_cut)
-	{ { &up,   INSERT,   PIN + 100,  PAGE,     PIN, MAY_WAIT, EINVAL } };
+	{ { &shift_up,   INSERT,   PIN + 100,  PAGE,     PIN, MAY_WAIT, EINVAL } };
 /* Nothing is given up. */
 FIXTURE_VARIANT_ADD(fallocate, unshare)
 	{ { &alloc, UNSHARE, PIN,        PIN_LEN, PIN, MAY_WAIT, .err_ext4 = EOPNOTSUPP } };
@@ -231,9 +210,9 @@ FIXTURE_VARIANT_ADD(large, zero_half)
 FIXTURE_VARIANT_ADD(large, zero_other)
 	{ DP_MAP_PMD, 0,    { &zeroes, ZERO,     0,           HALF,        HALF, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(large, collapse_half)
-	{ DP_MAP_PMD, 0,    { &down,   COLLAPSE, 0,           HALF,        HALF, WAITS } };
+	{ DP_MAP_PMD, 0,    { &shift_down,   COLLAPSE, 0,           HALF,        HALF, WAITS } };
 FIXTURE_VARIANT_ADD(large, insert_middle)
-	{ DP_MAP_PMD, 0,    { &up,     INSERT,   HALF,        HALF,        HALF, WAITS } };
+	{ DP_MAP_PMD, 0,    { &shift_up,     INSERT,   HALF,        HALF,        HALF, WAITS } };
 FIXTURE_VARIANT_ADD(large, sparse_punch)
 	{ DP_MAP_PTE, HALF, { &zeroes, PUNCH,    PAGE,        HALF + PAGE, HALF, WAITS } };
 FIXTURE_VARIANT_ADD(large, sparse_hole)

@@ -12,37 +12,11 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "rig.h"
+#include "ops.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)
 #define MAX_PINS 4
-
-static int run_truncate(struct rig *r)
-{
-	return ftruncate(r->file.fd, r->c->off) ? -errno : 0;
-}
-
-static void cut(const struct collision *c, struct content *x)
-{
-	memset(x->data + c->off, 0, x->size - c->off);
-	x->size = c->off;
-}
-
-static int run_punch(struct rig *r)
-{
-	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-
-	return fallocate(r->file.fd, mode, r->c->off, r->c->len) ? -errno : 0;
-}
-
-static void clear(const struct collision *c, struct content *x)
-{
-	memset(x->data + c->off, 0, c->len);
-}
-
-static const struct op truncation = { run_truncate, cut, .to_end = true };
-static const struct op punch = { run_punch, clear };
 
 static struct collision all_of_it(const struct rig *r, const struct op *op, off_t pin)
 {

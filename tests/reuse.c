@@ -15,7 +15,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
-#include "rig.h"
+#include "ops.h"
 
 #define LEN		(64 * PAGE)
 #define PIN		(24 * PAGE)
@@ -45,16 +45,6 @@ struct scene {
 	int		go[2];		/* the child begins when nobody can write to it */
 	long		reserve;	/* blocks that the file system kept back, -1: as it was */
 };
-
-static int run_truncate(struct rig *r)
-{
-	return ftruncate(r->file.fd, r->c->off) ? -errno : 0;
-}
-
-static int run_fallocate(struct rig *r)
-{
-	return fallocate(r->file.fd, r->c->mode, r->c->off, r->c->len) ? -errno : 0;
-}
 
 static struct scene *scene_of(struct rig *r)
 {
@@ -96,7 +86,6 @@ static int run_cow(struct rig *r)
 	return ftruncate(scene_of(r)->other, 0) ? -errno : 0;
 }
 
-static const struct op truncation = { run_truncate };
 static const struct op by_fallocate = { run_fallocate };
 static const struct op unlinking = { run_unlink };
 static const struct op clone_over = { run_clone_over };

@@ -27,6 +27,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/dp.h"
+#include "premise.h"
 
 #define PAGE		4096L
 #define PMD		((off_t)DP_PMD_SIZE)
@@ -112,36 +113,19 @@ static inline bool dax_promised(void)
 	return !dax || !strcmp(dax, "yes");
 }
 
-static inline bool on_dax(const char *dir)
-{
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	struct statx st = { 0 };
-
-	if (fd < 0)
-		return false;
-	if (statx(fd, "", AT_EMPTY_PATH, 0, &st))
-		st.stx_attributes = 0;
-	close(fd);
-	return st.stx_attributes & STATX_ATTR_DAX;
-}
-
 /* The premise that this machine does not provide, or NULL. */
 static inline const char *rig_missing(enum dp_map map)
 {
-	const char *dir = getenv("DAXPIN_DIR");
+	const char *why = env_missing();
 
-	if (!dir)
-		return "DAXPIN_DIR does not name a mounted DAX directory";
-	if (access("/dev/daxpin", R_OK | W_OK))
-		return "no /dev/daxpin (vm/module): nothing could prove a pin";
-	if (!getenv("DAXPIN_RAMDISK"))
-		return "DAXPIN_RAMDISK does not name a RAM disk that may be overwritten";
+	if (why)
+		return why;
 	if (map == DP_MAP_PMD && !dax_promised())
 		return "a page-cache file has no PMD mapping";
 	/* A guest has what follows, or it has a bug. */
 	if (getenv("DAXPIN_GUEST"))
 		return NULL;
-	if (!on_dax(dir))
+	if (!on_dax(getenv("DAXPIN_DIR")))
 		return "DAXPIN_DIR is not on a DAX file system";
 	if (access("/sys/kernel/tracing/events/fs_dax/dax_pmd_fault_done", F_OK))
 		return "no fs_dax:dax_pmd_fault_done tracepoint to tell PMD from PTE";

@@ -11,7 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 
-#include "rig.h"
+#include "ops.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)
@@ -24,45 +24,7 @@ enum fate {
 	STOPS_OVER,	/* the pin goes while it is stopped */
 };
 
-static int run_truncate(struct rig *r)
-{
-	return ftruncate(r->file.fd, r->c->off) ? -errno : 0;
-}
-
-static void cut(const struct collision *c, struct content *x)
-{
-	memset(x->data + c->off, 0, x->size - c->off);
-	x->size = c->off;
-}
-
-static int run_fallocate(struct rig *r)
-{
-	return fallocate(r->file.fd, r->c->mode, r->c->off, r->c->len) ? -errno : 0;
-}
-
-static void clear(const struct collision *c, struct content *x)
-{
-	memset(x->data + c->off, 0, c->len);
-}
-
-static void collapse(const struct collision *c, struct content *x)
-{
-	memmove(x->data + c->off, x->data + c->off + c->len, x->size - c->off - c->len);
-	x->size -= c->len;
-	memset(x->data + x->size, 0, c->len);
-}
-
-static void insert(const struct collision *c, struct content *x)
-{
-	memmove(x->data + c->off + c->len, x->data + c->off, x->size - c->off);
-	memset(x->data + c->off, 0, c->len);
-	x->size += c->len;
-}
-
-static const struct op truncation = { run_truncate, cut, .to_end = true };
 static const struct op zeroes = { run_fallocate, clear };
-static const struct op shift_down = { run_fallocate, collapse, .to_end = true, .moves = true };
-static const struct op shift_up = { run_fallocate, insert, .to_end = true, .moves = true };
 static const struct op nothing;
 
 struct scene {

@@ -9,16 +9,11 @@
  */
 #include <sys/resource.h>
 
-#include "rig.h"
+#include "ops.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(8 * PAGE)		/* pages 8 to 11 */
 #define HALF	(PMD / 2)
-
-static int cut_fd(struct rig *r)
-{
-	return ftruncate(r->file.fd, r->c->off) ? -errno : 0;
-}
 
 static int cut_path(struct rig *r)
 {
@@ -36,29 +31,9 @@ static int cut_open(struct rig *r)
 	return open(path, O_RDWR | O_TRUNC | O_CLOEXEC) < 0 ? -errno : 0;
 }
 
-static void cut(const struct collision *c, struct content *x)
-{
-	if (c->off < x->size)
-		memset(x->data + c->off, 0, x->size - c->off);
-	x->size = c->off;
-}
-
-static int punch_hole(struct rig *r)
-{
-	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-
-	return fallocate(r->file.fd, mode, r->c->off, r->c->len) ? -errno : 0;
-}
-
-static void clear(const struct collision *c, struct content *x)
-{
-	memset(x->data + c->off, 0, c->len);
-}
-
-static const struct op by_fd = { cut_fd, cut, .to_end = true };
+static const struct op by_fd = { run_truncate, cut, .to_end = true };
 static const struct op by_path = { cut_path, cut, .to_end = true };
 static const struct op by_open = { cut_open, cut, .to_end = true };
-static const struct op punch = { punch_hole, clear };
 
 /*
  * Small files

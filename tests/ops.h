@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Operations that more than one program collides with a pin: what runs, and what it
+ * makes of the file's content.
+ */
+#ifndef OPS_H
+#define OPS_H
+
+#include "rig.h"
+
+static inline int run_truncate(struct rig *r)
+{
+	return ftruncate(r->file.fd, r->c->off) ? -errno : 0;
+}
+
+/* The mode is the row's. */
+static inline int run_fallocate(struct rig *r)
+{
+	return fallocate(r->file.fd, r->c->mode, r->c->off, r->c->len) ? -errno : 0;
+}
+
+static inline int run_punch(struct rig *r)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+	return fallocate(r->file.fd, mode, r->c->off, r->c->len) ? -errno : 0;
+}
+
+static inline void cut(const struct collision *c, struct content *x)
+{
+	if (c->off < x->size)
+		memset(x->data + c->off, 0, x->size - c->off);
+	x->size = c->off;
+}
+
+static inline void clear(const struct collision *c, struct content *x)
+{
+	memset(x->data + c->off, 0, c->len);
+}
+
+static inline void collapse(const struct collision *c, struct content *x)
+{
+	memmove(x->data + c->off, x->data + c->off + c->len, x->size - c->off - c->len);
+	x->size -= c->len;
+	memset(x->data + x->size, 0, c->len);
+}
+
+static inline void insert(const struct collision *c, struct content *x)
+{
+	memmove(x->data + c->off + c->len, x->data + c->off, x->size - c->off);
+	memset(x->data + c->off, 0, c->len);
+	x->size += c->len;
+}
+
+static const struct op truncation = { run_truncate, cut, .to_end = true };
+static const struct op punch = { run_punch, clear };
+static const struct op shift_down = { run_fallocate, collapse, .to_end = true, .moves = true };
+static const struct op shift_up = { run_fallocate, insert, .to_end = true, .moves = true };
+
+#endif
