@@ -228,6 +228,8 @@ struct dp_pin {
 	size_t		 len;
 	uint64_t	 pfn;		/* of the page at addr */
 	int		 idle;		/* its references before */
+	uint64_t	 last_pfn;	/* the same of the last page */
+	int		 last_idle;
 	struct dp_child	 child;		/* blocked in the system call */
 	int		 fd[2];		/* pipe, sockets, FUSE; -1: none */
 	size_t		 ahead;		/* bytes that the peer has to read before ours */
@@ -244,9 +246,10 @@ bool dp_pin_holds(enum dp_pin_kind kind);
 /*
  * Pin @len bytes at @addr (page-aligned; at most 16 pages, as many as a pipe has room for) until
  * dp_unpin().  What is written into the pages is what is at offset 0 of @dev.  Direct I/O
- * is from or to there, and suspends @dev.  Returns once the pin is held: the page at
- * @addr has more references than before (daxpin module).  A kind that holds nothing
- * has done its access.
+ * is from or to there, and suspends @dev.  Returns once the pin is held: the first and
+ * the last page have more references than before (daxpin module; mm/gup.c takes
+ * them in order), and a child that does the I/O sleeps.  A kind that holds nothing has
+ * done its access.
  *
  * -ENOENT without the daxpin module (nothing could prove the pin), -EOPNOTSUPP
  * or another error of the kernel when it refuses, -ETIMEDOUT when the

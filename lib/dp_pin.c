@@ -106,22 +106,54 @@ void pin_split(const struct dp_pin *p, struct iovec iov[2])
 	iov[1] = (struct iovec){ .iov_base = p->addr + half, .iov_len = p->len - half };
 }
 
-/* I/O may be handed to a worker before it takes its pages: wait for the reference itself. */
+static int page_gained(uint64_t pfn, int idle)
+{
+	int refs = dp_pfn_refs(pfn);
+
+	return refs < 0 ? refs : refs > idle;
+}
+
+/*
+ * 1 once all pages have their references.  Pages of one folio share theirs, so that one
+ * reference may be of the first page alone: a child that still runs may be taking more.
+ */
+static int pin_taken(const struct dp_pin *p)
+{
+	struct dp_sight s = { 0 };
+	int gained, err;
+
+	err = p->child.pid ? dp_child_look(&p->child, &s) : 0;
+	if (err)
+		return err;
+	if (p->child.pid && s.state == DP_DONE)
+		return -EIO;	/* refused: the caller asks for the reason */
+	if (s.task == 'R')
+		return 0;
+	gained = page_gained(p->pfn, p->idle);
+	return gained > 0 ? page_gained(p->last_pfn, p->last_idle) : gained;
+}
+
+/* I/O may be handed to a worker before it takes its pages: wait for the references themselves. */
 static int pin_wait(const struct dp_pin *p)
 {
 	long deadline = dp_now_ms() + PIN_WAIT_MS;
-	struct dp_sight s;
-	int refs;
+	int taken;
 
 	do {
-		refs = dp_pfn_refs(p->pfn);
-		if (refs < 0 || refs > p->idle)
-			return refs < 0 ? refs : 0;
-		if (p->child.pid && !dp_child_look(&p->child, &s) && s.state == DP_DONE)
-			return -EIO;	/* refused: the caller asks for the reason */
+		taken = pin_taken(p);
+		if (taken)
+			return taken < 0 ? taken : 0;
 		poll(NULL, 0, 1);
 	} while (dp_now_ms() < deadline);
 	return -ETIMEDOUT;
+}
+
+/* The references that the pages have without the pin. */
+static int pin_idle(struct dp_pin *p)
+{
+	p->idle = dp_page_refs(p->addr, &p->pfn);
+	p->last_idle = dp_page_refs(p->addr + p->len - getpagesize(), &p->last_pfn);
+	return p->idle < 0 ? p->idle : p->last_idle < 0 ? p->last_idle : 0;
 }
 
 /* The request was taken and the pin is not there: the I/O's own error says more. */
@@ -191,9 +223,9 @@ int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *ad
 	*p = (struct dp_pin){ 0 };
 	if (kind == DP_PIN_NONE)
 		return 0;
-	pin.idle = dp_page_refs(addr, &pin.pfn);
-	if (pin.idle < 0)
-		return pin.idle;
+	err = pin_idle(&pin);
+	if (err)
+		return err;
 	err = data_get(&pin);
 	if (!err)
 		err = dp_holders[kind].hold(&pin);
