@@ -54,7 +54,7 @@ struct dp_file {
 	uint64_t	 seed;
 	bool		 dax;		/* statx() says S_DAX */
 	bool		 written;	/* FIEMAP: no unwritten extent and no hole */
-	int		 pmds;		/* PMD entries mapped, -1: no tracepoint to tell */
+	int		 pmds;		/* PMD entries mapped, -1: nothing to tell them by */
 };
 
 /*
@@ -63,7 +63,8 @@ struct dp_file {
  * iomap_dio_iter()), map it shared and write-fault all of it.
  *
  * dp_file.pmds counts the fs_dax:dax_pmd_fault_done events of this process that
- * returned VM_FAULT_NOPAGE (fs/dax.c, dax_iomap_pmd_fault()).
+ * returned VM_FAULT_NOPAGE (fs/dax.c, dax_iomap_pmd_fault()); in a smaller file there
+ * are none, and nobody looks.
  */
 int dp_file_open(struct dp_file *f, const char *dir, size_t len, enum dp_map how, uint64_t seed);
 

@@ -23,20 +23,28 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+/* The eight bytes at @off, which is a multiple of eight. */
+static uint64_t word_at(off_t off, uint64_t seed)
+{
+	return mix(seed * 0x9e3779b97f4a7c15ULL + off);
+}
+
 void dp_data_fill(void *buf, size_t len, off_t off, uint64_t seed)
 {
-	char *p = buf;
+	char *p = buf, *end = p + len;
 
-	while (len) {
-		uint64_t word = mix(seed * 0x9e3779b97f4a7c15ULL + (off & ~7UL));
+	while (p < end) {
+		uint64_t word = word_at(off & ~7UL, seed);
 		size_t skip = off & 7, n = 8 - skip;
 
-		if (n > len)
-			n = len;
-		memcpy(p, (char *)&word + skip, n);
+		if (n > (size_t)(end - p))
+			n = end - p;
+		if (n == 8)
+			memcpy(p, &word, 8);	/* of known size: one store */
+		else
+			memcpy(p, (char *)&word + skip, n);
 		p += n;
 		off += n;
-		len -= n;
 	}
 }
 

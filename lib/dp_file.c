@@ -148,6 +148,10 @@ static int file_map(struct dp_file *f, enum dp_map how)
 	f->map = map_at(f->fd, f->len, how);
 	if (f->map == MAP_FAILED)
 		return -errno;
+	if (f->len < DP_PMD_SIZE) {
+		touch(f);
+		return 0;	/* no PMD fits */
+	}
 	counter = pmd_counter();
 	touch(f);
 	f->pmds = counter_end(counter);
