@@ -179,12 +179,13 @@ static int file_make(struct dp_file *f, enum dp_map how)
 int dp_file_open(struct dp_file *f, const char *dir, size_t len, enum dp_map how, uint64_t seed)
 {
 	struct dp_file file = { .len = len, .seed = seed };
+	static int opened;	/* by this process: each has a name of its own */
 	int err;
 
 	file.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (file.dir < 0)
 		return -errno;
-	snprintf(file.name, sizeof(file.name), "daxpin-%d", getpid());
+	snprintf(file.name, sizeof(file.name), "daxpin-%d-%d", getpid(), opened++);
 	file.fd = openat(file.dir, file.name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (file.fd < 0) {
 		err = -errno;

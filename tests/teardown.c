@@ -4,17 +4,17 @@
  *
  * After an unmount the blocks may belong to anybody, so that it waits for pins as the
  * eviction of one inode does (since 6.15, dax_break_layout_final()).  A file system
- * that is frozen or shut down keeps its blocks: it waits for nobody, and what a device
- * writes meanwhile is there when the file system works again.
+ * that is frozen, shut down or made read-only keeps its blocks: it waits for nobody, and
+ * what a device writes meanwhile is there when the file system works again.
  *
  * Rows unmount the file system under test and mount it again.  The process that pins
- * has nothing else of the file when another one unmounts.
+ * has nothing else of the file when another one unmounts.  A lazy unmount is over at
+ * once, and it is the last one to use the file system who waits.
  */
 #include <linux/fs.h>
-#include <mntent.h>
-#include <sys/mount.h>
 #include <xfs/xfs.h>
 
+#include "place.h"
 #include "rig.h"
 
 #define LEN	(16 * PAGE)
@@ -23,55 +23,24 @@
 /* The same request for ext4 and xfs, and the same flags but for the order: 0 to 2. */
 #define IOC_SHUTDOWN	XFS_IOC_GOINGDOWN
 
-struct place {
+struct stage {
 	struct rig	r;		/* first: operations get that */
+	struct place	place;
 	int		dir;		/* of the mount, 0: not held */
-	char		device[128];
-	char		path[128];
-	char		type[16];
-	char		options[256];
+	int		go[2];		/* who unmounts begins when nobody can write to it */
 	bool		frozen;
-	bool		unmounted;
+	bool		read_only;
 };
 
-static struct place *place_of(struct rig *r)
+static struct stage *stage_of(struct rig *r)
 {
-	return (struct place *)r;
-}
-
-/* What is mounted where the tests are. */
-static int place_find(struct place *p)
-{
-	FILE *f = setmntent("/proc/mounts", "re");
-	const char *dir = getenv("DAXPIN_DIR");
-	struct mntent *m;
-
-	while (f && (m = getmntent(f))) {
-		if (strcmp(m->mnt_dir, dir))
-			continue;
-		snprintf(p->device, sizeof(p->device), "%s", m->mnt_fsname);
-		snprintf(p->path, sizeof(p->path), "%s", m->mnt_dir);
-		snprintf(p->type, sizeof(p->type), "%s", m->mnt_type);
-		snprintf(p->options, sizeof(p->options), "%s",
-			 hasmntopt(m, "dax=never") ? "dax=never" : "dax=always");
-	}
-	if (f)
-		endmntent(f);
-	return p->device[0] ? 0 : -ENOENT;
-}
-
-static int place_mount(struct place *p)
-{
-	if (mount(p->device, p->path, p->type, 0, p->options))
-		return -errno;
-	p->unmounted = false;
-	return 0;
+	return (struct stage *)r;
 }
 
 /* This process has nothing of the file system any more, but for the pin. */
-static void leave(struct place *p)
+static void leave(struct stage *s)
 {
-	struct rig *r = &p->r;
+	struct rig *r = &s->r;
 
 	if (!r->file.map)
 		return;
@@ -79,61 +48,77 @@ static void leave(struct place *p)
 	close(r->file.fd);
 	close(r->file.dir);
 	r->file.map = NULL;
-	close(p->dir);
-	p->dir = 0;
+	close(s->dir);
+	s->dir = 0;
 }
 
-static void place_open(struct __test_metadata *_metadata, struct place *p)
+static void stage_open(struct __test_metadata *_metadata, struct stage *s)
 {
-	ASSERT_EQ(0, place_find(p));
-	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
-	ASSERT_EQ(0, fsync(p->r.file.fd));
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ASSERT_GE(p->dir, 0);
+	s->go[0] = -1;
+	s->go[1] = -1;
+	ASSERT_EQ(0, place_find(&s->place));
+	rig_open(_metadata, &s->r, DP_MAP_PTE, LEN);
+	ASSERT_EQ(0, fsync(s->r.file.fd));
+	s->dir = open(s->place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(s->dir, 0);
+	ASSERT_EQ(0, pipe2(s->go, O_CLOEXEC));
 }
 
-static void place_close(struct place *p)
+/* Whoever waits for it begins. */
+static void start(struct stage *s)
 {
-	dp_unpin(&p->r.pin, NULL);
-	if (p->frozen)
-		ioctl(p->dir, FITHAW, 0);
-	rig_close(&p->r);
-	if (p->dir > 0)
-		close(p->dir);
-	if (p->unmounted)
-		place_mount(p);
+	if (s->go[1] >= 0)
+		close(s->go[1]);
+	s->go[1] = -1;
+}
+
+static void stage_close(struct stage *s)
+{
+	dp_unpin(&s->r.pin, NULL);
+	if (s->frozen)
+		ioctl(s->dir, FITHAW, 0);
+	rig_close(&s->r);
+	if (s->dir > 0)
+		close(s->dir);
+	if (s->read_only)
+		place_mount_as(&s->place, MS_REMOUNT, s->place.options);
+	if (s->place.unmounted)
+		place_mount(&s->place);
+	start(s);
+	if (s->go[0] >= 0)
+		close(s->go[0]);
 }
 
 /* The file has what it had, and what the device has written; then it goes. */
-static void check_file(struct __test_metadata *_metadata, struct place *p)
+static void check_file(struct __test_metadata *_metadata, struct stage *s)
 {
-	int dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = openat(dir, p->r.file.name, O_RDONLY | O_CLOEXEC);
+	int dir = open(s->place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, s->r.file.name, O_RDONLY | O_CLOEXEC);
 	char want[LEN], got[LEN];
 
 	ASSERT_GE(fd, 0);
 	dp_data_fill(want, LEN, 0, FILE_SEED);
-	if (writes(&p->r))
+	if (writes(&s->r))
 		dp_data_fill(want + PIN, PIN_LEN, 0, DEV_SEED);
 	ASSERT_EQ(LEN, pread(fd, got, LEN, 0));
 	EXPECT_EQ(-1, dp_data_differ(want, got, LEN))
 		TH_LOG("the file has wrong data, from the offset that is seen on");
-	if (reads(&p->r)) {
+	if (reads(&s->r)) {
 		dp_data_fill(want, LEN, 0, FILE_SEED);
-		EXPECT_EQ(-1, dp_data_differ(want + PIN, p->r.seen, PIN_LEN))
+		EXPECT_EQ(-1, dp_data_differ(want + PIN, s->r.seen, PIN_LEN))
 			TH_LOG("the device got other data than the pinned pages held");
 	}
 	close(fd);
-	unlinkat(dir, p->r.file.name, 0);
+	unlinkat(dir, s->r.file.name, 0);
 	close(dir);
 }
 
-static void hold(struct __test_metadata *_metadata, struct place *p, enum dp_pin_kind kind,
+static void hold(struct __test_metadata *_metadata, struct stage *s, enum dp_pin_kind kind,
 		 const struct collision *c)
 {
-	p->r.c = c;
-	p->r.kind = kind;
-	take_pin(_metadata, &p->r);
+	s->r.c = c;
+	s->r.kind = kind;
+	take_pin(_metadata, &s->r);
 }
 
 /*
@@ -141,69 +126,133 @@ static void hold(struct __test_metadata *_metadata, struct place *p, enum dp_pin
  */
 
 FIXTURE(gone) {
-	struct place p;
+	struct stage s;
 };
+
+FIXTURE_VARIANT(gone) {
+	int flags;		/* of umount2(2) */
+};
+
+FIXTURE_VARIANT_ADD(gone, umount) { 0 };
+FIXTURE_VARIANT_ADD(gone, lazy)	  { MNT_DETACH };
 
 FIXTURE_SETUP(gone)
 {
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	place_open(_metadata, &self->p);
+	stage_open(_metadata, &self->s);
 }
 
 FIXTURE_TEARDOWN(gone)
 {
-	place_close(&self->p);
+	stage_close(&self->s);
 }
 
+/* The last to leave, when all others have: before it unmounts, or, if it may, after that. */
 static int run_umount(struct rig *r)
 {
-	return umount(place_of(r)->path) ? -errno : 0;
+	struct stage *s = stage_of(r);
+	int flags = r->c->mode;
+	char byte;
+
+	close(s->go[1]);
+	if (read(s->go[0], &byte, 1))
+		return -EIO;
+	if (!(flags & MNT_DETACH))
+		leave(s);
+	if (umount2(s->place.path, flags))
+		return -errno;
+	leave(s);
+	return 0;
 }
 
 static const struct op unmounting = { run_umount };
-static const struct collision unmount = { &unmounting, .pin = PIN, .outcome = WAITS };
-static const struct collision in_use = { &unmounting, .pin = PIN, .err = EBUSY };
 
-static void go(struct __test_metadata *_metadata, struct place *p, enum dp_pin_kind kind)
+static void go(struct __test_metadata *_metadata, struct stage *s, enum dp_pin_kind kind,
+	       int flags)
 {
-	hold(_metadata, p, kind, &unmount);
-	leave(p);
-	p->unmounted = true;
-	ASSERT_EQ(0, dp_child_start(&p->r.racer, run_op, &p->r));
-	watch_op(_metadata, &p->r);
-	drop_pin(_metadata, &p->r);
-	ASSERT_EQ(0, place_mount(p));
-	check_file(_metadata, p);
+	struct collision c = { &unmounting, .mode = flags, .pin = PIN, .outcome = WAITS };
+
+	hold(_metadata, s, kind, &c);
+	ASSERT_EQ(0, dp_child_start(&s->r.racer, run_op, &s->r));
+	leave(s);
+	s->place.unmounted = true;
+	start(s);
+	watch_op(_metadata, &s->r);
+	drop_pin(_metadata, &s->r);
+	ASSERT_EQ(0, place_mount(&s->place));
+	check_file(_metadata, s);
 }
 
 TEST_F_TIMEOUT(gone, none, ROW_S)
 {
-	go(_metadata, &self->p, DP_PIN_NONE);
+	go(_metadata, &self->s, DP_PIN_NONE, variant->flags);
 }
 
 TEST_F_TIMEOUT(gone, vmsplice, ROW_S)
 {
-	go(_metadata, &self->p, DP_PIN_VMSPLICE);
+	go(_metadata, &self->s, DP_PIN_VMSPLICE, variant->flags);
 }
 
 TEST_F_TIMEOUT(gone, aio_write, ROW_S)
 {
-	go(_metadata, &self->p, DP_PIN_AIO_WRITE);
+	go(_metadata, &self->s, DP_PIN_AIO_WRITE, variant->flags);
 }
 
 TEST_F_TIMEOUT(gone, aio_read, ROW_S)
 {
-	go(_metadata, &self->p, DP_PIN_AIO_READ);
+	go(_metadata, &self->s, DP_PIN_AIO_READ, variant->flags);
 }
 
-/* The mapping is what keeps it, whatever is pinned. */
-TEST_F_TIMEOUT(gone, in_use, ROW_S)
+/*
+ * It stays, for a mapping and a descriptor that may write are what keeps it, whatever
+ * is pinned
+ */
+
+FIXTURE(in_use) {
+	struct stage s;
+};
+
+FIXTURE_SETUP(in_use)
 {
-	hold(_metadata, &self->p, DP_PIN_VMSPLICE, &in_use);
-	start_op(_metadata, &self->p.r);
-	drop_pin(_metadata, &self->p.r);
-	check_file(_metadata, &self->p);
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	stage_open(_metadata, &self->s);
+}
+
+FIXTURE_TEARDOWN(in_use)
+{
+	stage_close(&self->s);
+}
+
+static int run_read_only(struct rig *r)
+{
+	struct place *p = &stage_of(r)->place;
+
+	return place_mount_as(p, MS_REMOUNT | MS_RDONLY, p->options);
+}
+
+static const struct op remounting = { run_read_only };
+
+static void stay(struct __test_metadata *_metadata, struct stage *s, const struct op *op)
+{
+	struct collision c = { op, .pin = PIN, .err = EBUSY };
+
+	hold(_metadata, s, DP_PIN_VMSPLICE, &c);
+	start(s);
+	start_op(_metadata, &s->r);
+	drop_pin(_metadata, &s->r);
+	check_file(_metadata, s);
+}
+
+TEST_F_TIMEOUT(in_use, umount, ROW_S)
+{
+	stay(_metadata, &self->s, &unmounting);
+}
+
+TEST_F_TIMEOUT(in_use, read_only, ROW_S)
+{
+	stay(_metadata, &self->s, &remounting);
 }
 
 /*
@@ -211,16 +260,18 @@ TEST_F_TIMEOUT(gone, in_use, ROW_S)
  */
 
 FIXTURE(stopped) {
-	struct place p;
+	struct stage s;
 };
+
+/* What stops it: a shutdown of mode 0 to 2, or */
+enum { FREEZE = -1, READ_ONLY = -2 };
 
 FIXTURE_VARIANT(stopped) {
-	int mode;		/* of a shutdown, FREEZE: no shutdown */
+	int how;
 };
 
-#define FREEZE	-1
-
 FIXTURE_VARIANT_ADD(stopped, freeze)	 { FREEZE };
+FIXTURE_VARIANT_ADD(stopped, read_only)	 { READ_ONLY };
 FIXTURE_VARIANT_ADD(stopped, shutdown_0) { 0 };
 FIXTURE_VARIANT_ADD(stopped, shutdown_1) { 1 };
 FIXTURE_VARIANT_ADD(stopped, shutdown_2) { 2 };
@@ -229,73 +280,82 @@ FIXTURE_SETUP(stopped)
 {
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	place_open(_metadata, &self->p);
+	stage_open(_metadata, &self->s);
 }
 
 FIXTURE_TEARDOWN(stopped)
 {
-	place_close(&self->p);
+	stage_close(&self->s);
 }
 
 static int run_stop(struct rig *r)
 {
 	__u32 mode = r->c->mode;
 
+	if (r->c->mode == READ_ONLY)
+		return run_read_only(r);
 	if (r->c->mode == FREEZE)
-		return ioctl(place_of(r)->dir, FIFREEZE, 0) ? -errno : 0;
-	return ioctl(place_of(r)->dir, IOC_SHUTDOWN, &mode) ? -errno : 0;
+		return ioctl(stage_of(r)->dir, FIFREEZE, 0) ? -errno : 0;
+	return ioctl(stage_of(r)->dir, IOC_SHUTDOWN, &mode) ? -errno : 0;
 }
 
 static const struct op stopping = { run_stop };
 
-/* It works again: thawed, or mounted once more. */
-static void revive(struct __test_metadata *_metadata, struct place *p)
+/* It works again: thawed, writable, or mounted once more, for it forgets no shutdown. */
+static void revive(struct __test_metadata *_metadata, struct stage *s)
 {
-	if (p->frozen) {
-		p->frozen = false;
-		ASSERT_EQ(0, ioctl(p->dir, FITHAW, 0));
+	if (s->frozen) {
+		s->frozen = false;
+		ASSERT_EQ(0, ioctl(s->dir, FITHAW, 0));
 		return;
 	}
-	/* A shut down file system takes nothing, and does not forget it. */
-	EXPECT_EQ(-1, openat(p->dir, "new", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-	leave(p);
-	ASSERT_EQ(0, umount(p->path));
-	p->unmounted = true;
-	ASSERT_EQ(0, place_mount(p));
+	if (s->read_only) {
+		s->read_only = false;
+		ASSERT_EQ(0, place_mount_as(&s->place, MS_REMOUNT, s->place.options));
+		return;
+	}
+	EXPECT_EQ(-1, openat(s->dir, "new", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	leave(s);
+	ASSERT_EQ(0, umount(s->place.path));
+	s->place.unmounted = true;
+	ASSERT_EQ(0, place_mount(&s->place));
 }
 
-static void stop(struct __test_metadata *_metadata, struct place *p, enum dp_pin_kind kind,
-		 int mode)
+static void stop(struct __test_metadata *_metadata, struct stage *s, enum dp_pin_kind kind,
+		 int how)
 {
-	struct collision c = { &stopping, .mode = mode, .pin = PIN, .outcome = RETURNS };
+	struct collision c = { &stopping, .mode = how, .pin = PIN, .outcome = RETURNS };
 
-	hold(_metadata, p, kind, &c);
-	ASSERT_EQ(0, dp_child_start(&p->r.racer, run_op, &p->r));
-	p->frozen = mode == FREEZE;
-	watch_op(_metadata, &p->r);
-	drop_pin(_metadata, &p->r);	/* the device goes on while everything stands still */
-	revive(_metadata, p);
-	check_file(_metadata, p);
+	hold(_metadata, s, kind, &c);
+	if (how == READ_ONLY)
+		leave(s);		/* nobody may write, but for the device */
+	ASSERT_EQ(0, dp_child_start(&s->r.racer, run_op, &s->r));
+	s->frozen = how == FREEZE;
+	s->read_only = how == READ_ONLY;
+	watch_op(_metadata, &s->r);
+	drop_pin(_metadata, &s->r);	/* the device goes on while everything stands still */
+	revive(_metadata, s);
+	check_file(_metadata, s);
 }
 
 TEST_F_TIMEOUT(stopped, none, ROW_S)
 {
-	stop(_metadata, &self->p, DP_PIN_NONE, variant->mode);
+	stop(_metadata, &self->s, DP_PIN_NONE, variant->how);
 }
 
 TEST_F_TIMEOUT(stopped, vmsplice, ROW_S)
 {
-	stop(_metadata, &self->p, DP_PIN_VMSPLICE, variant->mode);
+	stop(_metadata, &self->s, DP_PIN_VMSPLICE, variant->how);
 }
 
 TEST_F_TIMEOUT(stopped, aio_write, ROW_S)
 {
-	stop(_metadata, &self->p, DP_PIN_AIO_WRITE, variant->mode);
+	stop(_metadata, &self->s, DP_PIN_AIO_WRITE, variant->how);
 }
 
 TEST_F_TIMEOUT(stopped, aio_read, ROW_S)
 {
-	stop(_metadata, &self->p, DP_PIN_AIO_READ, variant->mode);
+	stop(_metadata, &self->s, DP_PIN_AIO_READ, variant->how);
 }
 
 TEST_HARNESS_MAIN

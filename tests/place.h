@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The file system that the tests are on: what it is mounted from, and how. */
+#ifndef PLACE_H
+#define PLACE_H
+
+#include <errno.h>
+#include <mntent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+struct place {
+	char	device[128];
+	char	path[128];
+	char	type[16];
+	char	options[16];	/* its dax= */
+	bool	unmounted;
+};
+
+/* What is mounted on DAXPIN_DIR; -ENOENT if nothing is. */
+static inline int place_find(struct place *p)
+{
+	static const char *const modes[] = { "dax=always", "dax=never", "dax=inode" };
+	FILE *f = setmntent("/proc/mounts", "re");
+	const char *dir = getenv("DAXPIN_DIR");
+	struct mntent *m;
+
+	while (f && (m = getmntent(f))) {
+		if (strcmp(m->mnt_dir, dir))
+			continue;
+		snprintf(p->device, sizeof(p->device), "%s", m->mnt_fsname);
+		snprintf(p->path, sizeof(p->path), "%s", m->mnt_dir);
+		snprintf(p->type, sizeof(p->type), "%s", m->mnt_type);
+		for (int i = 0; i < 3; i++)
+			if (hasmntopt(m, modes[i]))
+				snprintf(p->options, sizeof(p->options), "%s", modes[i]);
+	}
+	if (f)
+		endmntent(f);
+	return p->device[0] ? 0 : -ENOENT;
+}
+
+/* With other @flags and @options, or MS_REMOUNT of what is mounted. */
+static inline int place_mount_as(struct place *p, unsigned long flags, const char *options)
+{
+	return mount(p->device, p->path, p->type, flags, options) ? -errno : 0;
+}
+
+static inline int place_mount(struct place *p)
+{
+	int err = place_mount_as(p, 0, p->options);
+
+	if (!err)
+		p->unmounted = false;
+	return err;
+}
+
+#endif

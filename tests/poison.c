@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory fails under a page that is pinned.
+ *
+ * The page of a DAX file has a place in storage, so that no other can be put there: who
+ * maps it loses the mapping, and gets SIGBUS if he met the failure or asked to be told
+ * early (mm/memory-failure.c, mf_generic_kill_procs()).  The file keeps its block and the
+ * device its pin; truncate waits for it as ever, and finds no reference left behind.  To
+ * take the page offline softly would be to move it, which is refused.
+ */
+#include <linux/mman.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "ops.h"
+
+#define LEN	(16 * PAGE)
+#define PIN	(6 * PAGE)
+
+#define HARD_OFFLINE	"/sys/devices/system/memory/hard_offline_page"
+
+enum how { MADVISE, HARD, SOFT };
+
+/* What a handler has seen of SIGBUS. */
+struct hit {
+	int	 n;
+	int	 code;
+	int	 lsb;
+	void	*addr;
+};
+
+enum { HOLDER, POISONER, TASKS };
+
+struct scene {
+	struct rig	 r;
+	struct hit	*hits;		/* of TASKS, shared by them */
+	enum how	 how;
+};
+
+FIXTURE(poison) {
+	struct scene s;
+};
+
+FIXTURE_VARIANT(poison) {
+	enum how	 how;
+	enum dp_map	 map;
+};
+
+FIXTURE_VARIANT_ADD(poison, madvise_pte) { MADVISE, DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(poison, madvise_pmd) { MADVISE, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(poison, hard_pte)	 { HARD,    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(poison, hard_pmd)	 { HARD,    DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(poison, soft_pte)	 { SOFT,    DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(poison, soft_pmd)	 { SOFT,    DP_MAP_PMD };
+
+FIXTURE_SETUP(poison)
+{
+	struct scene *s = &self->s;
+
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	if (variant->how == HARD && access(HARD_OFFLINE, W_OK))
+		SKIP(return, "no %s", HARD_OFFLINE);
+	s->how = variant->how;
+	s->hits = mmap(NULL, TASKS * sizeof(*s->hits), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, s->hits);
+	rig_open(_metadata, &s->r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
+}
+
+FIXTURE_TEARDOWN(poison)
+{
+	rig_close(&self->s.r);
+}
+
+static struct hit *hit;
+
+static void handler(int sig, siginfo_t *info, void *context)
+{
+	hit->n++;
+	hit->code = info->si_code;
+	hit->lsb = info->si_addr_lsb;
+	hit->addr = info->si_addr;
+}
+
+static int watch_signals(struct hit *mine)
+{
+	struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
+
+	hit = mine;
+	return sigaction(SIGBUS, &sa, NULL) ? -errno : 0;
+}
+
+static int offline(uint64_t pfn)
+{
+	int fd = open(HARD_OFFLINE, O_WRONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = dprintf(fd, "0x%llx", (unsigned long long)pfn * PAGE) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static int poison(void *arg)
+{
+	struct scene *s = arg;
+	struct rig *r = &s->r;
+	int advice = s->how == SOFT ? MADV_SOFT_OFFLINE : MADV_HWPOISON;
+	int err = watch_signals(&s->hits[POISONER]);
+
+	if (err)
+		return err;
+	if (s->how == HARD)
+		return offline(r->pfn);
+	return madvise(r->file.map + r->c->pin, PAGE, advice) ? -errno : 0;
+}
+
+/* Who has the page mapped was told where, once; who met the failure, that he cannot go on. */
+static void check_hit(struct __test_metadata *_metadata, const struct scene *s, int task)
+{
+	static const int codes[] = { [HOLDER] = BUS_MCEERR_AO, [POISONER] = BUS_MCEERR_AR };
+	const struct hit *h = &s->hits[task];
+	const struct rig *r = &s->r;
+	/* madvise(2) faults the page in for who calls it. */
+	bool maps = s->how == MADVISE || (s->how == HARD && task == HOLDER);
+
+	TH_LOG("witness: task=%d signals=%d code=%d lsb=%d", task, h->n, h->code, h->lsb);
+	EXPECT_EQ(maps, h->n);
+	if (!maps)
+		return;
+	EXPECT_EQ(codes[task], h->code);
+	EXPECT_EQ(r->file.pmds ? 21 : 12, h->lsb);
+	/* si_addr is as exact as si_addr_lsb says (sigaction(2)). */
+	EXPECT_EQ((uintptr_t)(r->file.map + r->c->pin) >> h->lsb, (uintptr_t)h->addr >> h->lsb);
+}
+
+static void fail_memory(struct __test_metadata *_metadata, struct scene *s)
+{
+	struct rig *r = &s->r;
+	int held = dp_pfn_refs(r->pfn);
+
+	ASSERT_EQ(0, watch_signals(&s->hits[HOLDER]));
+	ASSERT_EQ(0, prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+	ASSERT_EQ(0, dp_child_start(&r->toucher, poison, s));
+	EXPECT_EQ(s->how == SOFT ? -EIO : 0, dp_child_wait(&r->toucher, SETTLE_MS));
+	check_hit(_metadata, s, HOLDER);
+	check_hit(_metadata, s, POISONER);
+	EXPECT_EQ(held, dp_pfn_refs(r->pfn))
+		TH_LOG("memory failure has taken or left a reference");
+}
+
+static void fail_and_cut(struct __test_metadata *_metadata, struct scene *s,
+			 enum dp_pin_kind kind)
+{
+	static const struct collision c = { &truncation, .off = PAGE, .pin = PIN,
+					    .outcome = WAITS };
+	struct rig *r = &s->r;
+
+	r->c = &c;
+	r->kind = kind;
+	take_pin(_metadata, r);
+	fail_memory(_metadata, s);
+	start_op(_metadata, r);
+	drop_pin(_metadata, r);
+	check_data(_metadata, r);
+}
+
+TEST_F_TIMEOUT(poison, none, ROW_S)
+{
+	fail_and_cut(_metadata, &self->s, DP_PIN_NONE);
+}
+
+TEST_F_TIMEOUT(poison, vmsplice, ROW_S)
+{
+	fail_and_cut(_metadata, &self->s, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(poison, aio_write, ROW_S)
+{
+	fail_and_cut(_metadata, &self->s, DP_PIN_AIO_WRITE);
+}
+
+TEST_F_TIMEOUT(poison, aio_read, ROW_S)
+{
+	fail_and_cut(_metadata, &self->s, DP_PIN_AIO_READ);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two operations wait at once.
+ *
+ * On two files each waits for its own pin, whichever goes first.  On one file the
+ * second waits for the inode's i_rwsem, which the first has: it runs when the first is
+ * over, and when the first is killed it finds the pin itself.
+ */
+#include <signal.h>
+
+#include "ops.h"
+
+#define LEN	(32 * PAGE)
+#define PIN	(20 * PAGE)
+#define CUT	(16 * PAGE)	/* where the first begins */
+#define LOW	(12 * PAGE)	/* and the second: both hit the pinned pages */
+
+#define PUNCH	(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+
+/* So many looks in a row that find the same sleep: it does wait for the lock. */
+#define LOOKS	5
+
+static const struct op hole = { run_fallocate, clear };
+
+FIXTURE(waiters) {
+	struct rig r[2];
+	struct dp_child second;		/* at the file of r[0] */
+};
+
+FIXTURE_VARIANT(waiters) {
+	struct collision c[2];
+};
+
+#define TRUNCATE(off)	{ &truncation, 0, off, 0, PIN, WAITS }
+#define HOLE(off)	{ &hole, PUNCH, off, 12 * PAGE, PIN, WAITS }
+#define COLLAPSE(off)	{ &shift_down, FALLOC_FL_COLLAPSE_RANGE, off, 2 * PAGE, PIN, WAITS }
+#define INSERT(off)	{ &shift_up, FALLOC_FL_INSERT_RANGE, off, 2 * PAGE, PIN, WAITS }
+
+FIXTURE_VARIANT_ADD(waiters, truncate_truncate) { { TRUNCATE(CUT), TRUNCATE(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, truncate_punch)    { { TRUNCATE(CUT), HOLE(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, truncate_collapse) { { TRUNCATE(CUT), COLLAPSE(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, truncate_insert)   { { TRUNCATE(CUT), INSERT(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, punch_truncate)    { { HOLE(CUT),     TRUNCATE(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, punch_punch)       { { HOLE(CUT),     HOLE(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, punch_collapse)    { { HOLE(CUT),     COLLAPSE(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, punch_insert)      { { HOLE(CUT),     INSERT(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, collapse_truncate) { { COLLAPSE(CUT), TRUNCATE(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, collapse_punch)    { { COLLAPSE(CUT), HOLE(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, insert_truncate)   { { INSERT(CUT),   TRUNCATE(LOW) } };
+FIXTURE_VARIANT_ADD(waiters, insert_punch)      { { INSERT(CUT),   HOLE(LOW) } };
+
+FIXTURE_SETUP(waiters)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	rig_open(_metadata, &self->r[0], DP_MAP_PTE, LEN);
+}
+
+FIXTURE_TEARDOWN(waiters)
+{
+	dp_unpin(&self->r[0].pin, NULL);
+	dp_child_kill(&self->r[0].racer);
+	dp_child_kill(&self->second);
+	rig_close(&self->r[0]);
+	rig_close(&self->r[1]);
+}
+
+static void start_waiting(struct __test_metadata *_metadata, struct rig *r,
+			  const struct collision *c)
+{
+	r->c = c;
+	r->kind = DP_PIN_VMSPLICE;
+	take_pin(_metadata, r);
+	start_op(_metadata, r);
+	ASSERT_TRUE(r->waited);
+}
+
+static void goes_on(struct __test_metadata *_metadata, struct rig *r)
+{
+	drop_pin(_metadata, r);
+	check_data(_metadata, r);
+}
+
+static void still_waits(struct __test_metadata *_metadata, const struct rig *r)
+{
+	struct dp_sight s;
+
+	ASSERT_EQ(0, dp_child_look(&r->racer, &s));
+	EXPECT_EQ(DP_WAITS, s.state)
+		TH_LOG("the operation stopped waiting before its own pin was dropped");
+}
+
+/*
+ * Two files
+ */
+
+static void two_files(struct __test_metadata *_metadata, struct rig *r,
+		      const struct collision *c, int first)
+{
+	rig_open(_metadata, &r[1], DP_MAP_PTE, LEN);
+	for (int i = 0; i < 2; i++)
+		start_waiting(_metadata, &r[i], &c[i]);
+	goes_on(_metadata, &r[first]);
+	still_waits(_metadata, &r[!first]);
+	goes_on(_metadata, &r[!first]);
+}
+
+TEST_F_TIMEOUT(waiters, two_files, ROW_S)
+{
+	two_files(_metadata, self->r, variant->c, 0);
+}
+
+TEST_F_TIMEOUT(waiters, two_files_back, ROW_S)
+{
+	two_files(_metadata, self->r, variant->c, 1);
+}
+
+/*
+ * One file
+ */
+
+/* It sleeps, and not for a pin. */
+static bool blocks(const struct dp_child *c)
+{
+	long deadline = dp_now_ms() + SETTLE_MS;
+	struct dp_sight s;
+	int asleep = 0;
+
+	while (asleep < LOOKS && dp_now_ms() < deadline) {
+		if (dp_child_look(c, &s) || s.state != DP_BUSY)
+			return false;
+		asleep = s.task == 'D' ? asleep + 1 : 0;
+	}
+	return asleep == LOOKS;
+}
+
+/* The first waits for the pin, and the second for the first. */
+static void queue_up(struct __test_metadata *_metadata, struct rig *r, struct dp_child *second,
+		     const struct collision *c)
+{
+	struct rig next;
+
+	start_waiting(_metadata, r, &c[0]);
+	next = *r;
+	next.c = &c[1];
+	ASSERT_EQ(0, dp_child_start(second, run_op, &next));
+	ASSERT_TRUE(blocks(second))
+		TH_LOG("the second operation does not wait for the first");
+	still_waits(_metadata, r);
+}
+
+/* The file has what these operations, one after the other, have made of it. */
+static void check_both(struct __test_metadata *_metadata, struct rig *r,
+		       const struct collision *c, int n)
+{
+	static char data[2 * LEN], got[2 * LEN];
+	struct content want = { data, LEN };
+	struct stat st;
+
+	dp_data_fill(data, LEN, 0, FILE_SEED);
+	for (int i = 0; i < n; i++)
+		c[i].op->effect(&c[i], &want);
+	ASSERT_EQ(0, fstat(r->file.fd, &st));
+	ASSERT_EQ(want.size, st.st_size);
+	ASSERT_EQ(want.size, pread(r->file.fd, got, sizeof(got), 0));
+	EXPECT_EQ(-1, dp_data_differ(data, got, want.size))
+		TH_LOG("the file has wrong data, from the offset that is seen on");
+}
+
+TEST_F_TIMEOUT(waiters, one_file, ROW_S)
+{
+	struct rig *r = &self->r[0];
+
+	queue_up(_metadata, r, &self->second, variant->c);
+	drop_pin(_metadata, r);
+	ASSERT_EQ(0, dp_child_return(&self->second, RETURN_MS));
+	check_both(_metadata, r, &variant->c[0], 2);
+}
+
+/* Who waits first is killed: the pin is the second one's to wait for. */
+TEST_F_TIMEOUT(waiters, heir, ROW_S)
+{
+	struct rig *r = &self->r[0];
+	struct dp_sight s;
+
+	queue_up(_metadata, r, &self->second, variant->c);
+	ASSERT_EQ(0, kill(r->racer.pid, SIGKILL));
+	ASSERT_EQ(-EINTR, dp_child_wait(&r->racer, RETURN_MS));
+	ASSERT_EQ(0, dp_child_settle(&self->second, &s, SETTLE_MS));
+	TH_LOG("witness: heir=%s wchan=%s", state_names[s.state], s.wchan);
+	EXPECT_EQ(DP_WAITS, s.state)
+		TH_LOG("the second operation did not wait for the pin");
+	ASSERT_EQ(0, unpin(r));
+	ASSERT_EQ(0, dp_child_return(&self->second, RETURN_MS));
+	check_both(_metadata, r, &variant->c[1], 1);
+}
+
+TEST_HARNESS_MAIN
