@@ -28,6 +28,7 @@ struct stage {
 	struct place	place;
 	int		dir;		/* of the mount, 0: not held */
 	int		go[2];		/* who unmounts begins when nobody can write to it */
+	char		device[64];	/* of the persistent memory, as its driver calls it */
 	bool		frozen;
 	bool		read_only;
 };
@@ -356,6 +357,84 @@ TEST_F_TIMEOUT(stopped, aio_write, ROW_S)
 TEST_F_TIMEOUT(stopped, aio_read, ROW_S)
 {
 	stop(_metadata, &self->s, DP_PIN_AIO_READ, variant->how);
+}
+
+/*
+ * The device goes, with its page structures
+ */
+
+/* "namespace0.0" of the disk that is mounted. */
+static int find_device(struct stage *s)
+{
+	char path[192], link[192];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/device", strrchr(s->place.device, '/') + 1);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return -errno;
+	link[n] = '\0';
+	snprintf(s->device, sizeof(s->device), "%s", strrchr(link, '/') + 1);
+	return 0;
+}
+
+FIXTURE(device) {
+	struct stage s;
+};
+
+FIXTURE_SETUP(device)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	if (!getenv("DAXPIN_GUEST"))
+		SKIP(return, "no DAXPIN_GUEST: the driver may take the kernel with it");
+	stage_open(_metadata, &self->s);
+	ASSERT_EQ(0, find_device(&self->s));
+}
+
+FIXTURE_TEARDOWN(device)
+{
+	stage_close(&self->s);
+}
+
+/* Write the name of the persistent memory to a file of its driver. */
+static int tell_driver(const struct stage *s, const char *what)
+{
+	char path[192];
+
+	snprintf(path, sizeof(path), "/sys/bus/nd/drivers/nd_pmem/%s", what);
+	return dp_knob_set(path, s->device);
+}
+
+static int run_unbind(struct rig *r)
+{
+	return tell_driver(stage_of(r), "unbind");
+}
+
+static const struct op unbinding = { run_unbind };
+
+/* The waiter sleeps in the driver core, where nobody waits for a single page. */
+TEST_F_TIMEOUT(device, vmsplice, ROW_S)
+{
+	static const struct collision c = { &unbinding, .pin = PIN };
+	struct stage *s = &self->s;
+	struct dp_sight sight;
+
+	hold(_metadata, s, DP_PIN_VMSPLICE, &c);
+	leave(s);
+	ASSERT_EQ(0, dp_child_start(&s->r.racer, run_op, &s->r));
+	ASSERT_EQ(0, dp_child_rest(&s->r.racer, &sight, SETTLE_MS));
+	TH_LOG("witness: operation=%s task=%c wchan=%s", state_names[sight.state], sight.task,
+	       sight.wchan[0] ? sight.wchan : "-");
+	EXPECT_NE(DP_DONE, sight.state)
+		TH_LOG("the driver is unbound and does not wait for the pin");
+	ASSERT_EQ(0, unpin(&s->r));
+	ASSERT_EQ(0, dp_child_wait(&s->r.racer, RETURN_MS));
+	ASSERT_EQ(0, umount(s->place.path));
+	s->place.unmounted = true;
+	ASSERT_EQ(0, tell_driver(s, "bind"));
+	ASSERT_EQ(0, place_mount(&s->place));
+	check_file(_metadata, s);
 }
 
 TEST_HARNESS_MAIN

@@ -88,7 +88,9 @@ evict() {
 	sum=0
 	find "$CACHE/snapshots" -mindepth 1 -maxdepth 1 ! -name '*.tmp.*' -printf '%T@ %p\n' |
 		sort -rn | while read -r _ path; do
-		sum=$((sum + $(du -sm "$path" | cut -f 1)))
+		# Another checkout may have removed it just now.
+		size=$(du -sm "$path" 2>/dev/null | cut -f 1)
+		sum=$((sum + ${size:-0}))
 		[ "$sum" -le "${DAXPIN_SNAPSHOTS:-1024}" ] || rm -rf "$path"
 	done
 }
