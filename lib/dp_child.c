@@ -23,7 +23,7 @@
 #define FREED_WAIT_MS	1000
 
 /* So many looks in a row that find the same sleep mean that nobody woke the task. */
-#define STUCK_LOOKS	100
+#define STUCK_LOOKS	25
 #define STUCK_EVERY_MS	5
 
 /*

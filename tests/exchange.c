@@ -16,6 +16,7 @@
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
 #define FILES	64			/* that are made to get a number */
+#define TRIES	8			/* until the numbers are in order */
 
 /* The rig knows one file; this is the one beside it. */
 struct pair {
@@ -54,28 +55,30 @@ static int higher_than(ino_t ino)
 	return fd;
 }
 
+static bool in_place(const struct pair *p, enum place where)
+{
+	return (inode_of(p->r.file.fd) > inode_of(p->other)) == (where == HIGHER);
+}
+
 static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum place where,
 		      uint64_t seed)
 {
-	ino_t ours, theirs;
 	char data[LEN];
 
-	p->other = -1;
+	p->other = nameless();
 	p->other_seed = seed;
 	/* The lowest that is free is taken first, and others become free all the time. */
-	for (int i = 0; i < 4; i++) {
-		int fd = nameless();
-
-		if (p->other < 0 || inode_of(fd) < inode_of(p->other))
-			p->other = fd;
+	for (int i = 0; i < TRIES && !(p->r.file.map && in_place(p, where)); i++) {
+		rig_close(&p->r);
+		if (where == HIGHER)
+			higher_than(inode_of(p->other));
+		rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
+		if (where == LOWER)
+			p->other = higher_than(inode_of(p->r.file.fd));
 	}
-	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
-	ours = inode_of(p->r.file.fd);
-	if (where == LOWER)
-		p->other = higher_than(ours);
-	theirs = inode_of(p->other);
-	TH_LOG("witness: pinned_ino=%lu other_ino=%lu", ours, theirs);
-	ASSERT_EQ(where == HIGHER, ours > theirs);
+	TH_LOG("witness: pinned_ino=%lu other_ino=%lu", inode_of(p->r.file.fd),
+	       inode_of(p->other));
+	ASSERT_TRUE(in_place(p, where));
 	dp_data_fill(data, LEN, 0, seed);
 	ASSERT_EQ(LEN, pwrite(p->other, data, LEN, 0));
 }
