@@ -18,7 +18,7 @@
 #   -f FS        only on this file system (configs/fs/FS)
 #   -r GLOB      only rows whose whole name matches
 #   -m MACHINE   on this machine (configs/machine/MACHINE)
-#   -j N         that many guests at a time (default: number of CPUs)
+#   -j N         that many guests at a time (default: one more than CPUs)
 #   -n           print the QEMU command lines and stop
 #   --cold       boot every guest; by default they are restored from snapshots
 #   --matrix     with cells: count rows by holder and collision (default: full)
@@ -37,7 +37,7 @@ suite=
 scenarios=
 select=
 machine=
-jobs=$(nproc)
+jobs=$(($(nproc) + 1))	# some cells mostly wait
 accel=
 cold=
 matrix=

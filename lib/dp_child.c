@@ -20,7 +20,8 @@
 
 #define LOOK_EVERY_MS	1
 #define KILL_WAIT_MS	1000
-#define FREED_WAIT_MS	1000
+#define POKE_WAIT_MS	1000
+#define FREED_WAIT_MS	300	/* who is free needs no more than to be scheduled */
 
 /* So many looks in a row that find the same sleep mean that nobody woke the task. */
 #define STUCK_LOOKS	25
@@ -353,7 +354,7 @@ static bool freed_by_poke(const struct dp_child *c, const void *addr)
 	bool freed = false;
 
 	if (!dp_child_start(&poker, poke, (void *)addr) &&
-	    dp_child_wait(&poker, FREED_WAIT_MS) >= 0)
+	    dp_child_wait(&poker, POKE_WAIT_MS) >= 0)
 		freed = ended(c, FREED_WAIT_MS);
 	dp_child_kill(&poker);
 	return freed;

@@ -18,7 +18,6 @@
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
 #define CHILD_SEED	(OTHER_SEED + 1)
-#define SOON_MS		3000	/* of what waits for nothing */
 
 /* What a process stores to the pinned pages. */
 static void store_pages(char *map, uint64_t seed)
@@ -296,13 +295,6 @@ static int run_clone(void *arg)
 	return ioctl(p->other, FICLONE, p->r.file.fd) ? -errno : 0;
 }
 
-static int run_io(void *arg)
-{
-	const struct rig *r = arg;
-
-	return pwrite(r->dev.fd, r->file.map + PIN, PIN_LEN, 0) == PIN_LEN ? 0 : -errno;
-}
-
 FIXTURE_SETUP(shared)
 {
 	off_t len = variant->map == DP_MAP_PMD ? PMD : LEN;
@@ -366,15 +358,8 @@ static void diverge(struct __test_metadata *_metadata, struct pair *p,
 
 	r->c = &c;
 	r->kind = kind;
-	/* With no device that is held up, the same I/O just ends. */
-	if (kind == DP_PIN_AIO_WRITE) {
-		/* Suspended once, it has a target. */
-		ASSERT_EQ(0, dp_dev_suspend(&r->dev));
-		ASSERT_EQ(0, dp_dev_resume(&r->dev));
-		ASSERT_EQ(0, dp_child_start(&r->racer, run_io, r));
-		ASSERT_EQ(0, dp_child_wait(&r->racer, SOON_MS))
-			TH_LOG("direct I/O from pages of shared blocks does not end");
-	}
+	if (kind == DP_PIN_AIO_WRITE)
+		check_io_ends(_metadata, r, PIN);
 	/* To pin a page for a device that writes is to write to it. */
 	if (dp_pin_writes(kind))
 		ASSERT_EQ(0, madvise(r->file.map + PIN, PIN_LEN, MADV_POPULATE_WRITE));

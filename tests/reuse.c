@@ -543,6 +543,7 @@ TEST_F_TIMEOUT(shared, cow_vmsplice, ROW_S)
 
 TEST_F_TIMEOUT(shared, cow_aio_write, ROW_S)
 {
+	check_io_ends(_metadata, &self->s.r, PIN);
 	play(_metadata, &self->s, DP_PIN_AIO_WRITE, leave_both);
 }
 

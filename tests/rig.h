@@ -40,6 +40,7 @@ enum { FILE_SEED = 1, DEV_SEED, OP_SEED, OTHER_SEED };
 
 #define SETTLE_MS	20000	/* the operation ends or waits */
 #define RETURN_MS	20000	/* the operation ends once the pin is gone */
+#define SOON_MS		3000	/* what waits for nothing ends */
 #define ROW_S		240	/* more than all bounds of a row together */
 
 enum outcome {
@@ -229,6 +230,32 @@ static inline int unpin(struct rig *r)
 	if (fault >= 0)
 		close(fault);
 	return fault < 0 && fault != -ENODATA ? fault : err;
+}
+
+struct io {
+	const struct rig *r;
+	off_t		  off;		/* of the pages that are read */
+};
+
+static inline int run_io(void *arg)
+{
+	const struct io *io = arg;
+	const struct rig *r = io->r;
+
+	return pwrite(r->dev.fd, r->file.map + io->off, PIN_LEN, 0) == PIN_LEN ? 0 : -errno;
+}
+
+/* With no device that is held up, I/O from these pages just ends. */
+static inline void check_io_ends(struct __test_metadata *_metadata, struct rig *r, off_t off)
+{
+	struct io io = { r, off };
+
+	/* Suspended once, the device has a target. */
+	ASSERT_EQ(0, dp_dev_suspend(&r->dev));
+	ASSERT_EQ(0, dp_dev_resume(&r->dev));
+	ASSERT_EQ(0, dp_child_start(&r->racer, run_io, &io));
+	ASSERT_EQ(0, dp_child_wait(&r->racer, SOON_MS))
+		TH_LOG("direct I/O from pages of shared blocks does not end");
 }
 
 /*
