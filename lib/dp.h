@@ -37,6 +37,33 @@ void dp_data_fill(void *buf, size_t len, off_t off, uint64_t seed);
 off_t dp_data_differ(const void *a, const void *b, size_t len);
 
 /*
+ * Events of the kernel, counted
+ */
+
+#define DP_CPUS	64
+
+enum dp_whose {
+	DP_OURS,	/* of the calling task */
+	DP_ANYBODYS,	/* of all tasks, on the first DP_CPUS CPUs */
+};
+
+struct dp_events {
+	int	fd[DP_CPUS];
+	int	n;		/* of them that are open, 0: not held */
+};
+
+/*
+ * Count from now on how often @event ("fs_dax/dax_writeback_one") occurs whose fields
+ * match @filter (NULL: all; Documentation/trace/events.rst).  -ENOENT: this kernel has no
+ * such event, -E2BIG: too many CPUs.
+ */
+int dp_events_open(struct dp_events *e, const char *event, const char *filter, enum dp_whose whose);
+
+/* How often since then, -1 when nobody can tell. */
+long dp_events_count(const struct dp_events *e);
+void dp_events_close(struct dp_events *e);
+
+/*
  * Files
  */
 

@@ -4,20 +4,18 @@
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dp.h"
 
 #define MAX_EXTENTS	64
-#define PMD_FAULT_ID	"/sys/kernel/tracing/events/fs_dax/dax_pmd_fault_done/id"
+#define PMD_FAULT	"fs_dax/dax_pmd_fault_done"
 #define PMD_FAULT_OK	"result & 0x100"	/* VM_FAULT_NOPAGE */
 
 /*
@@ -73,42 +71,6 @@ static int file_written(int fd, size_t len)
 	return err == 1 && end < len ? 0 : err;
 }
 
-/* A counter of this process's PMD faults that installed an entry, or -1. */
-static int pmd_counter(void)
-{
-	struct perf_event_attr attr = {
-		.type	= PERF_TYPE_TRACEPOINT,
-		.size	= sizeof(attr),
-	};
-	char id[32] = "";
-	int fd = open(PMD_FAULT_ID, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	if (read(fd, id, sizeof(id) - 1) < 0)
-		id[0] = '\0';
-	close(fd);
-	attr.config = strtoull(id, NULL, 10);
-	fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd >= 0 && ioctl(fd, PERF_EVENT_IOC_SET_FILTER, PMD_FAULT_OK)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static int counter_end(int fd)
-{
-	uint64_t n;
-
-	if (fd < 0)
-		return -1;
-	if (read(fd, &n, sizeof(n)) != sizeof(n))
-		n = -1;
-	close(fd);
-	return n;
-}
-
 /*
  * Map @len bytes of @fd at an address that is congruent to the file offset
  * modulo the PMD size, or one page beside that.
@@ -143,7 +105,8 @@ static void touch(struct dp_file *f)
 
 static int file_map(struct dp_file *f, enum dp_map how)
 {
-	int counter;
+	struct dp_events faults;
+	int err;
 
 	f->map = map_at(f->fd, f->len, how);
 	if (f->map == MAP_FAILED)
@@ -152,9 +115,10 @@ static int file_map(struct dp_file *f, enum dp_map how)
 		touch(f);
 		return 0;	/* no PMD fits */
 	}
-	counter = pmd_counter();
+	err = dp_events_open(&faults, PMD_FAULT, PMD_FAULT_OK, DP_OURS);
 	touch(f);
-	f->pmds = counter_end(counter);
+	f->pmds = err ? -1 : dp_events_count(&faults);
+	dp_events_close(&faults);
 	return 0;
 }
 

@@ -88,6 +88,7 @@ static struct pattern splat_kinds[] = {
 	{ .re = "kernel BUG at ([^ :!]+)", .function = true },
 	{ .re = "BUG: (K[A-Z]+: [a-z -]+) in (" FUNC ")", .say = "BUG: $1 $2" },
 	{ .re = "BUG: (Bad page [a-z]+|Bad rss-counter|soft lockup)" },
+	{ .re = "(^|: )bad (pgd|p4d|pud|pmd) ", .say = "bad $2" },
 	{ .re = "BUG: sleeping function.* at ([^ :]+)", .say = "BUG: sleeping function $1" },
 	{ .re = "BUG: (kernel NULL pointer dereference|unable to handle [a-z ]*[a-z])",
 	  .function = true },
