@@ -409,7 +409,7 @@ static void wait_back(struct rig *r, uint64_t pfn)
 	long deadline = dp_now_ms() + BACK_MS;
 	struct seen *s = r->seen;
 
-	/* Who used a page last may have left it in a batch of his CPU, with a reference (mm/swap.c). */
+	/* Pages that were just used wait in batches of each CPU, with a reference (mm/swap.c). */
 	dp_knob_set("/proc/sys/vm/drop_caches", "1");
 	do {
 		s->back = dp_pfn_refs(pfn);

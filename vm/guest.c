@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -91,6 +92,7 @@ static struct {
 	long		 kernel_ms;	/* the kernel's own clock when init began */
 	long		 made;		/* when QEMU greeted */
 	long		 told;		/* when there was something in ktap.log */
+	long		 memory_mb;	/* the most that QEMU had resident */
 	char		 text[256];	/* start of the console line that is being read */
 	size_t		 text_len;
 	long		 console_bytes;
@@ -474,7 +476,7 @@ static void result_write(void)
 			g.at[INIT] - g.made - g.kernel_ms, g.kernel_ms);
 	if (g.told)
 		fprintf(f, "line_ms %ld\n", g.told - g.at[START]);
-	fprintf(f, "total_ms %ld\n", end - g.at[START]);
+	fprintf(f, "total_ms %ld\nmemory_mb %ld\n", end - g.at[START], g.memory_mb);
 	if (fclose(f) || rename("guest.tmp", "guest"))
 		die("guest", strerror(errno));
 }
@@ -527,13 +529,15 @@ static void cell_open(const char *dir)
 
 static void guest_run(int signals)
 {
+	struct rusage usage;
 	int status;
 
 	qemu_start();
 	qmp_attach();
 	while (watch(signals))
 		;
-	waitpid(g.qemu, &status, 0);
+	wait4(g.qemu, &status, 0, &usage);
+	g.memory_mb = usage.ru_maxrss / 1024;
 	while (g.console >= 0 && g.console_bytes <= CONSOLE_MAX && console_read())
 		;	/* what was still in the pipe */
 	if (g.qmp.fd >= 0)

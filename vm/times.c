@@ -5,8 +5,9 @@
  *	times GUEST-FILE...
  *
  * Reads the files "guest" of cells (vm/guest.c) and prints, for every part, the
- * median, the least and the most in milliseconds, and of how many cells.  Exit
- * status 2 when a file cannot be read or none has a time in it.
+ * median, the least and the most in milliseconds, and of how many cells; at last the
+ * memory that QEMU had.  Exit status 2 when a file cannot be read or none has a
+ * time in it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,12 +35,13 @@ static const struct {
 	{ "test",		   { "test_ms" } },
 	{ "shut-down",		   { "down_ms", "off_ms" } },
 	{ "whole cell",		   { "total_ms" } },
+	{ "resident, MiB",	   { "memory_mb" } },
 };
 
 #define NPARTS ARRAY_SIZE(parts)
 
 static long values[NPARTS][MAX_CELLS];
-static size_t nvalues[NPARTS];
+static size_t nvalues[NPARTS], found;
 
 /* The value of @key in the file, or -1. */
 static long key_read(FILE *f, const char *key)
@@ -67,6 +69,7 @@ static void part_read(FILE *f, size_t part)
 		sum += value;
 	}
 	values[part][nvalues[part]++] = sum;
+	found++;
 }
 
 static int compare(const void *a, const void *b)
@@ -104,7 +107,7 @@ int main(int argc, char **argv)
 			part_read(f, part);
 		fclose(f);
 	}
-	if (!nvalues[NPARTS - 1]) {
+	if (!found) {
 		fprintf(stderr, "times: no times in %d files\n", argc - 1);
 		return 2;
 	}
