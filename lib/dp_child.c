@@ -333,7 +333,7 @@ void dp_case_begin(const char *name)
 	char line[128];
 
 	snprintf(line, sizeof(line), "<4>daxpin: row %s\n", name);
-	/* Only a help for who reads the log. */
+	/* The judge goes by it when it asks which row a splat belongs to. */
 	dp_knob_set("/sys/kernel/debug/clear_warn_once", "1");
 	dp_knob_set("/dev/kmsg", line);
 }

@@ -151,6 +151,7 @@ enum row_state { ROW_LOST, ROW_OK, ROW_FAILED, ROW_SKIP };
 
 struct row {
 	char			*name;
+	size_t			 turn;		/* it was the so many-th to run, 0: it never did */
 	char			*why;		/* it failed or was skipped */
 	struct list		 messages;
 	const struct conf	*known;
@@ -164,6 +165,7 @@ enum splat_state { SPLAT_BAD, SPLAT_ALLOWED, SPLAT_KNOWN };
 static const char * const splat_words[] = { "splat", "splat-allowed", "splat-known" };
 
 struct splat {
+	const struct row	*row;		/* that ran, NULL: the log does not say */
 	size_t			 line;
 	const char		*text;
 	char			*signature;
@@ -192,6 +194,7 @@ struct judge {
 	struct rule	*rules;
 	struct issue	*issues;
 	size_t		 nrows, nsplats, nrules, nissues;
+	size_t		 turns;		/* rows that have begun */
 	struct row	*now;		/* the row that runs */
 	long		 plan, results;
 	bool		 header, done;
@@ -434,6 +437,7 @@ static void run_line(struct judge *j, char **group)
 
 	if (j->now || r->state != ROW_LOST)
 		tear(j, "no row can begin", group[0]);
+	r->turn = ++j->turns;
 	j->now = r;
 }
 
@@ -565,6 +569,22 @@ static char *function_below(const struct judge *j, size_t from)
 	return say;
 }
 
+/* The next row after @row that can have said in the log that test @name runs. */
+static const struct row *next_row(const struct judge *j, const struct row *row, const char *name)
+{
+	const struct row *next = NULL;
+
+	for (const struct row *r = j->rows; r < j->rows + j->nrows; r++) {
+		const char *test = strrchr(r->name, '.');
+
+		if (!r->turn || r->state == ROW_SKIP || !test || strcmp(test + 1, name))
+			continue;
+		if (r->turn > (row ? row->turn : 0) && (!next || r->turn < next->turn))
+			next = r;
+	}
+	return next ?: row;
+}
+
 static struct splat *find_splat(struct judge *j, size_t line, const char *text)
 {
 	struct splat *s = &j->splats[j->nsplats];
@@ -617,6 +637,7 @@ static void apply_rule(struct rule *r, const char *text, struct splat *s)
 static void scan_console(struct judge *j)
 {
 	struct pattern stamp = { .re = "^(\\[[ TC0-9.]+\\])+ ?" }, any = { .re = any_splat() };
+	const struct row *row = NULL;
 	char *group[GROUPS];
 
 	for (size_t i = 0; i < j->console.lines.n; i++) {
@@ -630,8 +651,12 @@ static void scan_console(struct judge *j)
 			return;
 		if (strstr(text, "printk messages dropped"))
 			note(j, MISSING, "the kernel log has a gap: %s", text);
+		if (after(text, "daxpin: row "))
+			row = next_row(j, row, after(text, "daxpin: row "));
 		if (match(&any, text, NULL))
 			s = find_splat(j, i, text);
+		if (s)
+			s->row = row;
 		for (size_t r = 0; r < j->nrules; r++)
 			apply_rule(&j->rules[r], text, s);
 	}
@@ -674,6 +699,15 @@ static bool row_shows(const struct row *r, struct issue *k)
 	return expected || any;
 }
 
+/* The kernel printed it while the row ran, or at a time when nobody said what ran. */
+static bool row_splats(const struct judge *j, const struct row *r, struct issue *k)
+{
+	for (const struct splat *s = j->splats; s < j->splats + j->nsplats; s++)
+		if ((!s->row || s->row == r) && splat_matches(s, &k->signature))
+			return true;
+	return false;
+}
+
 /* It shows in splats and in failed rows; it is fixed when its rows ran and none failed. */
 static void apply_issue(struct judge *j, struct issue *k)
 {
@@ -692,7 +726,8 @@ static void apply_issue(struct judge *j, struct issue *k)
 			continue;
 		failed |= r->state == ROW_FAILED;
 		ran |= r->state == ROW_OK;
-		if (r->state == ROW_FAILED && !r->known && (splat || row_shows(r, k))) {
+		if (r->state == ROW_FAILED && !r->known &&
+		    (row_splats(j, r, k) || row_shows(r, k))) {
 			r->known = k->conf;
 			shown = true;
 		}
