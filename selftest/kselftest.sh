@@ -18,7 +18,8 @@ cd "$(dirname "$0")/.."
 # What a make above us, or the user, has set is not for the makes below.
 unset MAKELEVEL MAKEFLAGS MFLAGS O OUTPUT CFLAGS CPPFLAGS LDFLAGS KSFT KHDR_INCLUDES \
 	INSTALL_PATH KSFT_INSTALL_PATH TARGETS V DAXPIN_DIR DAXPIN_RAMDISK DAXPIN_DAX
-export MAKEFLAGS="-j$(nproc)"
+MAKEFLAGS=-j$(nproc)
+export MAKEFLAGS
 
 programs=$(for source in tests/*.c; do basename "$source" .c; done)
 skips="every row skips; pass:0 fail:0 xfail:0 xpass:0 error:0"
