@@ -11,12 +11,10 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
-#include "rig.h"
+#include "beside.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
-#define FILES	64			/* that are made to get a number */
-#define TRIES	8			/* until the numbers are in order */
 
 /* The rig knows one file; this is the one beside it. */
 struct pair {
@@ -26,38 +24,9 @@ struct pair {
 	bool		to_other;	/* the pinned file is the source */
 };
 
-enum place { LOWER, HIGHER };		/* of the pinned file's inode */
-
 static struct pair *pair_of(struct rig *r)
 {
 	return (struct pair *)r;
-}
-
-static ino_t inode_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) ? 0 : st.st_ino;
-}
-
-static int nameless(void)
-{
-	return open(getenv("DAXPIN_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-}
-
-/* Files keep their numbers as long as they are open: a higher one comes in the end. */
-static int higher_than(ino_t ino)
-{
-	int fd = -1;
-
-	for (int i = 0; i < FILES && inode_of(fd) <= ino; i++)
-		fd = nameless();
-	return fd;
-}
-
-static bool in_place(const struct pair *p, enum place where)
-{
-	return (inode_of(p->r.file.fd) > inode_of(p->other)) == (where == HIGHER);
 }
 
 static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum place where,
@@ -65,20 +34,8 @@ static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum pl
 {
 	char data[LEN];
 
-	p->other = nameless();
+	p->other = beside_open(_metadata, &p->r, where, LEN);
 	p->other_seed = seed;
-	/* The lowest that is free is taken first, and others become free all the time. */
-	for (int i = 0; i < TRIES && !(p->r.file.map && in_place(p, where)); i++) {
-		rig_close(&p->r);
-		if (where == HIGHER)
-			higher_than(inode_of(p->other));
-		rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
-		if (where == LOWER)
-			p->other = higher_than(inode_of(p->r.file.fd));
-	}
-	TH_LOG("witness: pinned_ino=%lu other_ino=%lu", inode_of(p->r.file.fd),
-	       inode_of(p->other));
-	ASSERT_TRUE(in_place(p, where));
 	dp_data_fill(data, LEN, 0, seed);
 	ASSERT_EQ(LEN, pwrite(p->other, data, LEN, 0));
 }

@@ -7,14 +7,14 @@
  * blocks of DAX files waits for pins, or refuses.  And a mapping shows the file that
  * was mapped, whatever blocks that has: page tables are part of what must go.
  *
- * XFS_IOC_SWAPEXT takes two files.  EXT4_IOC_SWAP_BOOT exchanges a file with the boot
- * loader's, which has no name: another exchange brings that to light.
+ * XFS_IOC_SWAPEXT and XFS_IOC_EXCHANGE_RANGE take two files.  EXT4_IOC_SWAP_BOOT exchanges
+ * a file with the boot loader's, which has no name: another exchange brings that to light.
  * EXT4_IOC_MOVE_EXT goes through the page cache, and so refuses DAX files.
  */
 #include <linux/fs.h>
 #include <xfs/xfs.h>
 
-#include "rig.h"
+#include "beside.h"
 #include "fs_ioctl.h"
 
 #define LEN	(16 * PAGE)
@@ -42,20 +42,26 @@ static int second(const struct pair *p)
 	return p->second ? p->r.file.fd : p->other;
 }
 
-/* A file beside the pinned one, with the data of @seed; it has a name as long as it is open. */
-static int file_make(struct __test_metadata *_metadata, const char *name, uint64_t seed)
+static void fill(struct __test_metadata *_metadata, int fd, uint64_t seed)
 {
-	int dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	char data[LEN];
 
-	ASSERT_GE(fd, 0);
-	close(dir);
 	dp_data_fill(data, LEN, 0, seed);
 	/* As many extents as the pinned file has: SWAPEXT wants no fewer of the first one. */
 	ASSERT_EQ(0, fallocate(fd, 0, 0, LEN));
 	ASSERT_EQ(LEN, pwrite(fd, data, LEN, 0));
 	ASSERT_EQ(0, fsync(fd));
+}
+
+/* A file beside the pinned one, with the data of @seed; it has a name as long as it is open. */
+static int file_make(struct __test_metadata *_metadata, const char *name, uint64_t seed)
+{
+	int dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	ASSERT_GE(fd, 0);
+	close(dir);
+	fill(_metadata, fd, seed);
 	return fd;
 }
 
@@ -104,6 +110,14 @@ static int run_swapext(struct rig *r)
 	return ioctl(first(p), XFS_IOC_SWAPEXT, &x) ? -errno : 0;
 }
 
+static int run_range(struct rig *r)
+{
+	const struct pair *p = pair_of(r);
+	struct xfs_exchange_range x = { .file1_fd = first(p), .length = LEN };
+
+	return ioctl(second(p), XFS_IOC_EXCHANGE_RANGE, &x) ? -errno : 0;
+}
+
 static int run_move(struct rig *r)
 {
 	const struct pair *p = pair_of(r);
@@ -124,6 +138,7 @@ static void exchanged(const struct collision *c, struct content *x)
 }
 
 static const struct op swapext = { run_swapext, exchanged };
+static const struct op range = { run_range, exchanged };
 static const struct op move = { run_move };
 static const struct op boot = { run_boot, exchanged };
 
@@ -316,8 +331,8 @@ FIXTURE_SETUP(donor)
 
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	p->other = file_make(_metadata, "other", OTHER_SEED);
-	file_drop("other", dup(p->other));
+	p->other = nameless();
+	fill(_metadata, p->other, OTHER_SEED);
 	dax_folder(_metadata);
 	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
 	p->second = true;
@@ -349,6 +364,142 @@ TEST_F_TIMEOUT(donor, dio_read, ROW_S)
 TEST_F_TIMEOUT(donor, dio_write, ROW_S)
 {
 	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, &donation);
+}
+
+/*
+ * Ranges: the pinned file is DAX, and the other one may be
+ */
+
+FIXTURE(range) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(range) {
+	bool second;		/* the pinned file is */
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(range, first)  { false, { &range, 0, 0, LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(range, second) { true,  { &range, 0, 0, LEN, PIN, WAITS } };
+
+FIXTURE_SETUP(range)
+{
+	struct pair *p = &self->p;
+
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	dax_folder(_metadata);
+	p->other = beside_open(_metadata, &p->r, LOWER, LEN);
+	fill(_metadata, p->other, OTHER_SEED);
+	p->second = variant->second;
+}
+
+FIXTURE_TEARDOWN(range)
+{
+	rig_close(&self->p.r);
+	close(self->p.other);
+}
+
+TEST_F_TIMEOUT(range, none, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+}
+
+TEST_F_TIMEOUT(range, vmsplice, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(range, dio_read, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(range, dio_write, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, &variant->c);
+}
+
+/* The inode with the higher number is locked as the second one. */
+FIXTURE(range_higher) {
+	struct pair p;
+};
+
+FIXTURE_SETUP(range_higher)
+{
+	struct pair *p = &self->p;
+
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	dax_folder(_metadata);
+	p->other = beside_open(_metadata, &p->r, HIGHER, LEN);
+	fill(_metadata, p->other, OTHER_SEED);
+	p->r.settle_ms = 3000;	/* less than what the kernel calls a soft lockup */
+}
+
+FIXTURE_TEARDOWN(range_higher)
+{
+	rig_close(&self->p.r);
+	close(self->p.other);
+}
+
+TEST_F_TIMEOUT(range_higher, dio_read, ROW_S)
+{
+	struct collision c = { &range, 0, 0, LEN, PIN, WAITS };
+
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &c);
+}
+
+/* The other file is not DAX. */
+FIXTURE(mixed) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(mixed) {
+	bool second;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(mixed, first)  { false, { &range, 0, 0, LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(mixed, second) { true,  { &range, 0, 0, LEN, PIN, WAITS } };
+
+FIXTURE_SETUP(mixed)
+{
+	struct pair *p = &self->p;
+
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	p->other = nameless();
+	fill(_metadata, p->other, OTHER_SEED);
+	dax_folder(_metadata);
+	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
+	p->second = variant->second;
+}
+
+FIXTURE_TEARDOWN(mixed)
+{
+	rig_close(&self->p.r);
+	close(self->p.other);
+}
+
+TEST_F_TIMEOUT(mixed, none, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+}
+
+TEST_F_TIMEOUT(mixed, vmsplice, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(mixed, dio_read, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(mixed, dio_write, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, &variant->c);
 }
 
 /*

@@ -248,6 +248,7 @@ static struct conf *machine_choose(const struct kernel *k, const struct conf *sc
 
 static void cell_needs(struct cell *c)
 {
+	const char *since = conf_get(c->fs, "since");
 	struct words needs = { .n = 0 };
 
 	split(conf_get(c->scenario, "needs"), &needs);
@@ -261,6 +262,9 @@ static void cell_needs(struct cell *c)
 		if (!is_capability(needs.v[i]) && !kernel_has(c->kernel, needs.v[i]))
 			snprintf(c->missing, sizeof(c->missing), "kernel %s has no CONFIG_%s",
 				 c->kernel->name, needs.v[i]);
+	if (since && conf_release_cmp(c->kernel->version, since) < 0)
+		snprintf(c->missing, sizeof(c->missing), "kernel %s is older than %s",
+			 c->kernel->name, since);
 }
 
 /*
@@ -367,7 +371,9 @@ static void put_options(FILE *f, const struct kernel *k)
 /* What a guest is prepared by, before there is anything to run. */
 static void put_guest(FILE *f, const struct cell *c, bool snapshot)
 {
-	static const char *const fs_keys[] = { "type", "dax", "mkfs", "mount", "fsck", NULL };
+	static const char *const fs_keys[] = {
+		"type", "dax", "mkfs", "incompat", "mount", "fsck", NULL
+	};
 	static const char *const machine_keys[] = { "device", "namespace", "devdax", NULL };
 	static const char *const guest_keys[] = { "ramdisk", NULL };
 

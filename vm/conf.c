@@ -142,9 +142,9 @@ static bool excuses(const char *text)
 
 enum type {
 	T_TEXT, T_WORD, T_IDENT, T_NAME, T_NAMES, T_MODULES, T_OPTIONS, T_DEVICE, T_DEVDAX,
-	T_RELEASE,
-	T_SECONDS, T_RANK, T_SIZE, T_SEED, T_YES_NO, T_YES, T_FS_TYPE, T_NAMESPACE, T_RE, T_EXCUSE,
-	T_LOG, T_VERDICT, T_RUN, T_RANGE, T_CELLS, T_LABEL, T_ROWS, T_OTHER, T_NONE, TYPES
+	T_RELEASE, T_BITS, T_SECONDS, T_RANK, T_SIZE, T_SEED, T_YES_NO, T_YES, T_FS_TYPE,
+	T_NAMESPACE, T_RE, T_EXCUSE, T_LOG, T_VERDICT, T_RUN, T_RANGE, T_CELLS, T_LABEL, T_ROWS,
+	T_OTHER, T_NONE, TYPES
 };
 
 static const struct {
@@ -167,6 +167,7 @@ static const struct {
 	[T_DEVICE]	= { "^/dev/[^ \t]+$", "one path below /dev/", NULL, 0 },
 	[T_DEVDAX]	= { "^/dev/dax[0-9]+[.][0-9]+$", "a device DAX, /dev/daxN.N", NULL, 0 },
 	[T_RELEASE]	= { "^[0-9][^ \t]*$", "a kernel release", NULL, 0 },
+	[T_BITS]	= { "^0x[0-9a-f]{1,8}$", "bits, 0x and up to 8 digits 0-9 a-f", NULL, 0 },
 	[T_SECONDS]	= { "^[0-9]{1,9}$", "a number of seconds, 1..3600", up_to_hour, 0 },
 	[T_RANK]	= { "^[0-9]{1,9}$", "a number, 0..1000", up_to_1000, 0 },
 	[T_SIZE]	= { "^[1-9][0-9]{0,8}[MG]$", "a size, a number and M or G", NULL, 0 },
@@ -242,7 +243,9 @@ static const struct key {
 
 	{ CONF_FS,		"type",		MUST,		T_FS_TYPE },
 	{ CONF_FS,		"dax",		MUST,		T_YES_NO },
+	{ CONF_FS,		"since",	MAY,		T_RELEASE },
 	{ CONF_FS,		"mkfs",		MUST,		T_TEXT },
+	{ CONF_FS,		"incompat",	MAY,		T_BITS },
 	{ CONF_FS,		"mount",	MAY,		T_WORD },
 	{ CONF_FS,		"fsck",		MUST,		T_TEXT },
 	{ CONF_FS,		"modules",	MAY,		T_MODULES },

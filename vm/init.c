@@ -38,6 +38,7 @@
 #include <linux/stat.h>
 
 #include "daxpin_uapi.h"
+#include "xfs_sb.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define PORT_REPORT	"org.daxpin.ktap"
@@ -397,10 +398,19 @@ static void check_dax(bool want)
 	unlink(MNT "/probe");
 }
 
+/* What mkfs cannot make and fsck does not know is there only while it is mounted. */
+static int fs_features(const char *device, bool set)
+{
+	char *bits = cell_get("incompat");
+
+	return bits ? xfs_incompat(device, strtoul(bits, NULL, 16), set) : 0;
+}
+
 static void fs_make(char *device)
 {
 	char *type = cell_need("type"), *options = cell_get("mount");
 	char *namespace = cell_get("namespace");
+	int err;
 
 	if (namespace)
 		namespace_make("0.0", namespace, device);
@@ -408,6 +418,9 @@ static void fs_make(char *device)
 		give_up("%s did not appear", device);
 	console("phase mkfs");
 	must(cell_need("mkfs"), strdup(device));
+	err = fs_features(device, true);
+	if (err)
+		give_up("features of the file system on %s: %s", device, strerror(-err));
 	console("phase mount");
 	if (mount(device, MNT, type, 0, options))
 		give_up("mount -t %s -o %s %s: %s (the console has the reason)", type,
@@ -431,6 +444,11 @@ static void fs_down(char *device)
 		return;		/* a checker on a mounted file system sees ghosts */
 	}
 	report("umount 0");
+	status = fs_features(device, false);
+	if (status) {
+		report("fsck features of the file system: %s", strerror(-status));
+		return;
+	}
 	split(strdup(device), argv, split(fsck, argv, 0));
 	status = run(argv, out, sizeof(out));
 	if (status)
