@@ -6,34 +6,12 @@
 #ifndef BESIDE_H
 #define BESIDE_H
 
+#include "nameless.h"
 #include "rig.h"
 
-#define BESIDE_FILES	64	/* that are made to get a number */
 #define BESIDE_TRIES	8	/* until the numbers are in order */
 
 enum place { LOWER, HIGHER };		/* of the pinned file's inode */
-
-static inline ino_t inode_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) ? 0 : st.st_ino;
-}
-
-static inline int nameless(void)
-{
-	return open(getenv("DAXPIN_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-}
-
-/* Files keep their numbers as long as they are open: a higher one comes in the end. */
-static inline int higher_than(ino_t ino)
-{
-	int fd = -1;
-
-	for (int i = 0; i < BESIDE_FILES && inode_of(fd) <= ino; i++)
-		fd = nameless();
-	return fd;
-}
 
 static inline bool in_place(const struct rig *r, int other, enum place where)
 {
@@ -46,7 +24,6 @@ static inline int beside_open(struct __test_metadata *_metadata, struct rig *r, 
 {
 	int other = nameless();
 
-	/* The lowest that is free is taken first, and others become free all the time. */
 	for (int i = 0; i < BESIDE_TRIES && !(r->file.map && in_place(r, other, where)); i++) {
 		rig_close(r);
 		if (where == HIGHER)

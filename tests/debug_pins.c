@@ -26,7 +26,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -34,6 +33,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/dp.h"
+#include "nameless.h"
 #include "premise.h"
 
 #define PAGE		4096L
@@ -131,32 +131,19 @@ static const char *missing(void)
 	return NULL;
 }
 
-static unsigned long ino_of(int fd)
+/* Write @len bytes to the empty file @fd; -errno. */
+static int fill(int fd, off_t len)
 {
-	struct stat st;
-
-	return fstat(fd, &st) ? 0 : st.st_ino;
-}
-
-/* A file of @len written bytes without a name; -errno. */
-static int nameless(const char *dir, off_t len)
-{
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	char page[PAGE];
 
-	if (fd < 0)
-		return -errno;
 	if (fallocate(fd, 0, 0, len))
-		goto err;
+		return -errno;
 	for (off_t off = 0; off < len; off += PAGE) {
 		dp_data_fill(page, PAGE, off, FILE_SEED);
 		if (pwrite(fd, page, PAGE, off) != PAGE)
-			goto err;
+			return -EIO;
 	}
-	return fd;
-err:
-	close(fd);
-	return -EIO;
+	return 0;
 }
 
 static void counters_read(struct __test_metadata *_metadata, long *count)
@@ -190,16 +177,18 @@ static void rig_open(struct __test_metadata *_metadata, struct rig *r, enum dp_m
 	ASSERT_TRUE(r->file.written);
 	ASSERT_EQ(map == DP_MAP_PMD ? PARTS : 0, r->file.pmds);
 	ASSERT_EQ(0, dp_dev_open(&r->dev, getenv("DAXPIN_RAMDISK"), PAGE, DEV_SEED));
-	r->other = nameless(dir, PAGE);
-	ASSERT_GE(r->other, 0);
+	/* The inode that is locked first waits for its pins, see fs/xfs/xfs_inode.c. */
+	r->ino = inode_of(r->file.fd);
+	r->other = higher_than(r->ino);
+	r->other_ino = inode_of(r->other);
+	ASSERT_GT(r->other_ino, r->ino);
+	ASSERT_EQ(0, fill(r->other, PAGE));
 	ASSERT_EQ(0, dp_page_folio(r->file.map, &folio));
 	/*
 	 * The first page of a PMD folio (since 6.15): it has the owner of all, and when
 	 * a pinned folio is given up it falls apart, and the pin stays with that page.
 	 */
 	r->in_part = folio.pages > 1 ? 0 : MIDDLE;
-	r->ino = ino_of(r->file.fd);
-	r->other_ino = ino_of(r->other);
 	ASSERT_EQ(0, dp_sb_name(r->file.fd, r->sb, sizeof(r->sb)));
 }
 
@@ -773,13 +762,13 @@ FIXTURE_TEARDOWN(first_fault)
 /* A page that nobody has mapped yet belongs to another file already. */
 TEST_F_TIMEOUT(first_fault, other, ROW_S)
 {
-	int fd = nameless(getenv("DAXPIN_DIR"), 2 * PAGE);
+	int fd = nameless();
 	struct rig *r = &self->r;
 	struct dp_owner o = { .index = 7 };
 	uint64_t pfn;
 	char *map;
 
-	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, fill(fd, 2 * PAGE));
 	map = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_LE(0, dp_page_refs(map, &pfn));
@@ -791,7 +780,7 @@ TEST_F_TIMEOUT(first_fault, other, ROW_S)
 	ASSERT_EQ(o.pfn, pfn)
 		TH_LOG("the two blocks of the file are not neighbours");
 	o.was = 1;
-	check_owner(_metadata, r, &o, OTHER, "fault", ino_of(fd));
+	check_owner(_metadata, r, &o, OTHER, "fault", inode_of(fd));
 	check_counts(_metadata, r, ASSOCIATION, 1);
 	munmap(map, 2 * PAGE);
 	close(fd);
