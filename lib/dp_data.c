@@ -23,28 +23,51 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+#define GOLDEN	0x9e3779b97f4a7c15ULL
+#define PART	4096	/* bytes that begin with a random word and go on in steps: cheap to make */
+
 /* The eight bytes at @off, which is a multiple of eight. */
 static uint64_t word_at(off_t off, uint64_t seed)
 {
-	return mix(seed * 0x9e3779b97f4a7c15ULL + off);
+	return mix(seed * GOLDEN + off / PART) + off % PART / 8 * GOLDEN;
+}
+
+/* Bytes @from to @to of the word at @off. */
+static char *fill_piece(char *p, off_t off, uint64_t seed, size_t from, size_t to)
+{
+	uint64_t word = word_at(off, seed);
+
+	memcpy(p, (char *)&word + from, to - from);
+	return p + to - from;
+}
+
+static char *fill_words(char *p, off_t off, uint64_t seed, size_t n)
+{
+	uint64_t word = word_at(off, seed);
+
+	for (size_t i = 0; i < n; i++, word += GOLDEN)
+		memcpy(p + 8 * i, &word, 8);	/* of known size: one store */
+	return p + 8 * n;
 }
 
 void dp_data_fill(void *buf, size_t len, off_t off, uint64_t seed)
 {
 	char *p = buf, *end = p + len;
+	size_t skip = off & 7;
 
+	off -= skip;
 	while (p < end) {
-		uint64_t word = word_at(off & ~7UL, seed);
-		size_t skip = off & 7, n = 8 - skip;
+		size_t left = end - p, n = (PART - off % PART) / 8;
 
-		if (n > (size_t)(end - p))
-			n = end - p;
-		if (n == 8)
-			memcpy(p, &word, 8);	/* of known size: one store */
-		else
-			memcpy(p, (char *)&word + skip, n);
-		p += n;
-		off += n;
+		if (skip || left < 8) {
+			p = fill_piece(p, off, seed, skip, skip + left < 8 ? skip + left : 8);
+			n = 1;
+			skip = 0;
+		} else {
+			n = n < left / 8 ? n : left / 8;
+			p = fill_words(p, off, seed, n);
+		}
+		off += 8 * n;
 	}
 }
 
