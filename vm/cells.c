@@ -12,7 +12,9 @@
  * three may be given more than once and each narrows the selection.  Controls
  * are part of every selection, and come first.  -a ACCEL is QEMU's accelerator,
  * -m MACHINE overrides the choice of a machine, -S makes interactive cells, -C
- * has every guest boot.  KERNEL is NAME=FOLDER, a folder as kernel.sh makes it.
+ * has every guest boot.  -x leaves the controls out, and -c N makes each cell N
+ * times, the others named SCENARIO.2 and so on: a bisection has its ends as control.
+ * KERNEL is NAME=FOLDER, a folder as kernel.sh makes it.
  *
  * A cell whose guest can be restored has a link, snapshot, to a folder below
  * RUN/snapshots, which says how that guest is prepared; RUN/snapshots.mk tells
@@ -69,17 +71,18 @@ static struct {
 	struct conf	*guest;		/* what every guest gets */
 	struct words	 scenarios, fs, rows;
 	const char	*suite, *accel, *machine, *out;
-	bool		 list, rows_only, lines, shell, cold;
+	bool		 list, rows_only, lines, shell, cold, bare;
+	long		 copies;
 	struct kernel	 kernels[MAX_WORDS];
 	size_t		 nkernels;
 	FILE		*index, *rules;
 	size_t		 ncells, nnormal;
-} g = { .accel = "tcg" };
+} g = { .accel = "tcg", .copies = 1 };
 
 static const char usage[] =
 	"usage: cells -L\n"
 	"       cells [-s SUITE] [-t SCENARIO] [-f FS] [-r ROW] [-a ACCEL] [-m MACHINE] [-S]\n"
-	"             [-C] (-l | -R | -n | -o RUN) NAME=FOLDER...";
+	"             [-C] [-x] [-c N] (-l | -R | -n | -o RUN) NAME=FOLDER...";
 
 __attribute__((format(printf, 1, 2)))
 static __attribute__((noreturn)) void die(const char *fmt, ...)
@@ -581,6 +584,17 @@ static void cell_make(const struct cell *c, const char *name)
 	free(dir);
 }
 
+static void cell_copies(const struct cell *c, const char *name)
+{
+	cell_make(c, name);
+	for (long i = 2; i <= g.copies; i++) {
+		char *copy = text("%s.%ld", name, i);
+
+		cell_make(c, copy);
+		free(copy);
+	}
+}
+
 /* The command line as a person would type it in the cell's folder. */
 static void cell_line(const struct cell *c, const char *name)
 {
@@ -635,7 +649,7 @@ static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, co
 	else if (g.lines)
 		cell_line(c, name);
 	else
-		cell_make(c, name);
+		cell_copies(c, name);
 	g.ncells++;
 	g.nnormal += !control;
 	free(name);
@@ -668,7 +682,7 @@ static void kernel_cells(struct kernel *k)
 	struct conf_set *s = &g.tree.scenarios;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (s->v[i]->kind == CONF_CONTROL && !g.shell)
+		if (s->v[i]->kind == CONF_CONTROL && !g.shell && !g.bare)
 			scenario_add(k, s->v[i], "*", "");
 	for (const struct conf_line *l = NULL; suite && (l = conf_next(suite, "cells", l)); )
 		suite_line(k, l->value);
@@ -689,7 +703,7 @@ static void options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lRno:SC")) != -1) {
+	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lRno:SCxc:")) != -1) {
 		switch (opt) {
 		case 'L':
 			exit(0);
@@ -729,11 +743,17 @@ static void options(int argc, char **argv)
 		case 'C':
 			g.cold = true;
 			break;
+		case 'x':
+			g.bare = true;
+			break;
+		case 'c':
+			g.copies = strtol(optarg, NULL, 10);
+			break;
 		default:
 			die("%s", usage);
 		}
 	}
-	if (optind == argc || g.list + g.rows_only + g.lines + !!g.out != 1)
+	if (optind == argc || g.list + g.rows_only + g.lines + !!g.out != 1 || g.copies < 1)
 		die("%s", usage);
 	check_names("-t", &g.scenarios, &g.tree.scenarios);
 	check_names("-f", &g.fs, &g.tree.fs);
@@ -746,7 +766,7 @@ static void options(int argc, char **argv)
 /* Controls are always there; a run of nothing else must have been asked for by name. */
 static bool controls_asked(void)
 {
-	for (size_t i = 0; i < g.scenarios.n; i++)
+	for (size_t i = 0; i < g.scenarios.n && !g.bare; i++)
 		if (conf_find(&g.tree.scenarios, g.scenarios.v[i])->kind == CONF_CONTROL)
 			return true;
 	return false;
