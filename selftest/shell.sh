@@ -330,6 +330,25 @@ tree_refused() {
 	check "what fails leaves no kernel" no_kernel
 }
 
+# For a bisection: what a revision is has a status of its own, what the machine is has not.
+tree_lax() {
+	run "$vm/kernel-build.sh" --lax "$fake"
+	check "kernel-build.sh --lax: a source that cannot be built" [ "$status" -eq 3 ]
+	echo 'echo as: error: No space left on device; false' >"$fake/fails"
+	refuses "No space left on device" kernel-build.sh --lax "$fake"
+	: >"$fake/fails"
+	echo '/CONFIG_FS_DAX=y/d' >"$fake/lost"
+	run "$vm/kernel-build.sh" --lax "$fake"
+	check "kernel-build.sh --lax: an option that it has and is off" [ "$status" -eq 3 ]
+	echo '/CONFIG_KASAN=y/d' >"$fake/lost"
+	run "$vm/kernel-build.sh" --lax "$fake+kasan"
+	check "kernel-build.sh --lax: an option that it does not have" [ "$status" -eq 0 ]
+	check "is named" says err "kasan: CONFIG_KASAN=y: this version has no such option"
+	refuses "kasan: CONFIG_KASAN=y: this version has no such option" kernel-build.sh "$fake+kasan"
+	: >"$fake/lost"
+	rm -rf "$dir"/cache/kernels/fake-tree*
+}
+
 # While it is copied: somebody writes to it, or there is no more room.
 tree_copied() {
 	real=$(command -v rsync)
@@ -645,6 +664,7 @@ program dpkg-query 'for p; do echo "installed $p"; done'
 for tool in flex bison bc; do program $tool; done
 tree
 tree_refused
+tree_lax
 tree_copied
 tree_built
 tree_changed

@@ -16,6 +16,7 @@ export LC_ALL PATH
 me=${0##*/}
 work=					# entry being made, empty when none is
 scratch=				# folder outside of the cache, as well
+error=2					# exit status of an error
 
 usage() {
 	sed -n '/^# usage:/,/^[^#]/ s/^# \{0,1\}//p' "$0"
@@ -58,11 +59,11 @@ abandon() {
 		"$me" "$CACHE" "$left" >&2
 }
 
-# Whatever a tool's exit status was, ours is 2.
+# Whatever a tool's exit status was, ours is $error.
 finish() {
 	status=$?
 	abandon
-	[ "$status" -eq 0 ] || exit 2
+	[ "$status" -eq 0 ] || exit "$error"
 }
 
 # The caller must see that a signal ended us, or a loop of ours would go on.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: vm/kernel-build.sh [--patches DIR] NAME[+BIT]...
+# usage: vm/kernel-build.sh [--lax] [--own] [--patches DIR] NAME[+BIT]...
 #
 # Build a kernel and print the path of its folder, as vm/kernel.sh does.  NAME is
 #
@@ -23,6 +23,10 @@
 # objects, in build/ in the cache (DAXPIN_CACHE).  Objects stay there, and the
 # copy of a source that is patched or a tree, so that after a small change, of a
 # patch, too, the next build takes a minute.
+#
+# For a bisection: with --lax, options of bits that its version does not have are named,
+# and no error, and the exit status is 3 when the source cannot be built; with --own, TREE is a checkout in the cache that nobody else changes, and
+# it is built without a copy.
 set -eu
 
 # shellcheck source=SCRIPTDIR/common.sh
@@ -130,7 +134,7 @@ compiler() {
 
 key() {
 	{
-		echo "$recipe $variables $id"
+		echo "$recipe $variables $id${lax:+ lax}"
 		compiler
 		for bit in $bits; do
 			echo "$bit"
@@ -157,7 +161,7 @@ kernel_make() {
 	ccache_find
 	log=$area.log
 	area_lock
-	case $name:$series in src:*:) ;; *) source_copy ;; esac
+	case $name:$series:$own in src:*::* | *::yes) ;; *) source_copy ;; esac
 	area_open
 	say "building $label"
 	# shellcheck disable=SC2086	# a list of bits
@@ -224,15 +228,18 @@ module_tree() {
 	sed -i -e "s|$source/|$entry/source/|" -e "s|= $area\$|= $entry/build|" "$work/build/Makefile"
 }
 
-given=
+given='' own='' lax=''
 case ${1:-} in
 -h | --help) usage ;;
 --source) source_print "$2"; exit ;;
---patches)
+esac
+if [ "${1:-}" = --lax ]; then lax=yes; shift; fi
+if [ "${1:-}" = --own ]; then own=yes; shift; fi
+if [ "${1:-}" = --patches ]; then
 	[ $# -gt 1 ] || die "--patches: expected a folder"
 	patches_given "$2"
-	shift 2 ;;
-esac
+	shift 2
+fi
 [ $# -eq 1 ] || die "$# arguments, expected [--patches DIR] NAME (-h: help)"
 need flock
 split "$1"

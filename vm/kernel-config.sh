@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=sh disable=SC2154	# who reads this sets what it says
+# shellcheck shell=sh disable=SC2154,SC2034	# who reads this sets what it says
 #
 # Sourced by kernel-build.sh and patches-check.sh, after kernel-source.sh: the
 # configuration of a kernel, which is made of config bits.
 #
 # Set before: $configs to the folder of the bits, $label to what messages call the
-# kernel, $log to where the kernel's makefiles say what they do.
+# kernel, $log to where the kernel's makefiles say what they do, and $lax when options
+# that the source does not have are no error.
 
+lax=${lax:-}
 variables="ARCH=x86_64 LOCALVERSION= KBUILD_BUILD_USER=daxpin KBUILD_BUILD_HOST=daxpin"
 
 # kernel_makefile ARG...: make in $area, of $source.
@@ -26,8 +28,15 @@ logged() {
 	"$@" >>"$log" 2>&1 || failed
 }
 
-# The first errors are the telling ones; without any, the end of the log.
+# Who asks for a revision that may be broken wants to know that it is.
+broken() {
+	[ -z "$lax" ] || error=3
+}
+
+# The first errors are the telling ones; without any, the end of the log.  It is the
+# source that cannot be built, unless there was no room, or no memory for the compiler.
 failed() {
+	[ "$(room_mb)" -lt 32 ] || grep -qE 'No space left|Killed|virtual memory' "$log" || broken
 	grep -E '(^|[^a-z])error: |undefined reference|No space left|\*\*\*' "$log" |
 		head -n 20 | grep . >&2 || tail -n 10 "$log" >&2
 	die "$label: not built, expected a kernel; all that was said is in $log"
@@ -68,20 +77,37 @@ config_check() {
 		/^# CONFIG_[A-Za-z0-9_]+ is not set$/ && ($2 in set) { print FILENAME, $0 }
 	' "$area/.config" "$@")
 	[ -z "$lost" ] || {
-		printf '%s\n' "$lost" | while read -r line; do config_lost "${line%% *}" "${line#* }"; done
+		printf '%s\n' "$lost" >"$area.lost"
+		while read -r line; do config_lost "${line%% *}" "${line#* }"; done <"$area.lost" >&2
+		[ -z "$lax" ] || ! config_old || return 0
+		broken
 		die "$label: the kernel's configuration lacks the options above, expected them all"
 	}
 }
 
+# Whether all that is lost are options that the source does not have yet, or no more.
+config_old() {
+	while read -r line; do
+		! config_knows "$(config_symbol "${line#* }")" || return 1
+	done <"$area.lost"
+}
+
+config_symbol() {
+	printf %s "$1" | sed 's/^# //; s/^CONFIG_//; s/[= ].*//'
+}
+
+config_knows() {
+	grep -rqE --include='Kconfig*' "^[[:blank:]]*(menu)?config $1\$" "$source"
+}
+
 # config_lost FILE LINE: why the line of the file is not in the result.
 config_lost() {
-	symbol=$(printf %s "$2" | sed 's/^# //; s/^CONFIG_//; s/[= ].*//')
-	if ! grep -rqE --include='Kconfig*' "^[[:blank:]]*(menu)?config $symbol\$" "$source"; then
+	if ! config_knows "$(config_symbol "$2")"; then
 		why="this version has no such option"
 	elif [ "${2#"#"}" = "$2" ]; then
 		why="something that it depends on is off"
 	else
 		why="something else selects it"
 	fi
-	printf '%s: configs/kernel/%s: %s: %s\n' "$me" "${1##*/}" "$2" "$why" >&2
+	printf '%s: configs/kernel/%s: %s: %s\n' "$me" "${1##*/}" "$2" "$why"
 }
