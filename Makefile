@@ -16,7 +16,7 @@ INSTALL_PATH ?= $(CURDIR)/out/install
 
 # Where to build; the guests' parts below are always in out.
 O ?= out
-TOOLS := cells guest judge matrix report times
+TOOLS := bisect cells guest judge matrix report times
 TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
 PROGRAMS := $(addprefix $(O)/programs/,init ctl $(TESTS))
 
@@ -27,6 +27,7 @@ all: $(addprefix $(O)/,$(TOOLS)) $(PROGRAMS)
 
 $(O)/guest: vm/qmp.c vm/qmp.h vm/snapshot.c vm/snapshot.h
 $(O)/guest: LDLIBS := -ljansson
+$(O)/bisect: vm/decide.c vm/decide.h
 $(O)/%: vm/%.c vm/conf.c vm/conf.h | $(O)/programs
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ivm $(filter %.c,$^) -o $@ $(LDLIBS)
 

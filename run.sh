@@ -5,6 +5,7 @@
 #        ./run.sh cells [OPTION...]	list the cells that would run
 #        ./run.sh shell [OPTION...]	an interactive guest, file system mounted
 #        ./run.sh report [RUN]		print the table of a run (default: the last)
+#        ./run.sh bisect ...		find what brought a failure (bisect --help)
 #        ./run.sh doctor		what this machine can do
 #        ./run.sh clean-cache [-n] [-a]	remove what is no longer used; -n: only say so
 #
@@ -267,13 +268,18 @@ cmd_clean_cache() {
 	exec vm/clean-cache.sh "$@"
 }
 
+cmd_bisect() {
+	exec vm/bisect.sh "$@"
+}
+
 case ${1:-run} in
 run) [ $# -eq 0 ] || shift; options "$@"; cmd_run ;;
 -*) options "$@"; cmd_run ;;
 cells) shift; options "$@"; cmd_cells ;;
 shell) shift; options "$@"; cmd_shell ;;
 report) shift; cmd_report "$@" ;;
+bisect) shift; cmd_bisect "$@" ;;
 doctor) cmd_doctor ;;
 clean-cache) shift; cmd_clean_cache "$@" ;;
-*) die "$1: unknown, expected run, cells, shell, report, doctor or clean-cache" ;;
+*) die "$1: unknown, expected run, cells, shell, report, bisect, doctor or clean-cache" ;;
 esac

@@ -54,7 +54,7 @@ c_files() {
 }
 
 sh_files() {
-	git ls-files -co --exclude-standard '*.sh' .ci/run | sort
+	git ls-files -co --exclude-standard '*.sh' .ci/run vm/bisect-step | sort
 }
 
 build() {
@@ -133,12 +133,14 @@ step shellcheck shellcheck_all
 step checkpatch checkpatch_all
 step data out/cells -L
 step unit_conf unit unit_conf vm/conf.c
+step unit_bisect unit unit_bisect vm/decide.c
 step unit_lib unit unit_lib "$(find lib -name "*.c") -ldevmapper -luring -laio -libverbs"
 step coverage ./run.sh cells --matrix
 step matrix selftest/matrix.sh
 step golden selftest/golden.sh
 step report selftest/report.sh
 step docs selftest/docs.sh
+step bisect selftest/bisect.sh
 step shell selftest/shell.sh
 step kselftest selftest/kselftest.sh
 step patches vm/patches-check.sh 6.12

@@ -56,9 +56,9 @@ man_keys() {
 
 # --- commands and options of run.sh -------------------------------------------
 
-# The labels of case in shell function $1, one a line.
+# The labels of case in shell function $1 of script $2, one a line.
 labels() {
-	sed -n "/^$1() {/,/^}/ s/^[[:blank:]]*\(-[^)]*\)).*/\1/p" run.sh |
+	sed -n "/^$1() {/,/^}/ s/^[[:blank:]]*\(-[^)]*\)).*/\1/p" "${2:-run.sh}" |
 		tr -d ' ' | tr '|' '\n' | grep -v '[][*]'
 }
 
@@ -87,13 +87,31 @@ man_commands() {
 	sed -n '/^\.Sh COMMANDS/,/^\.Sh OPTIONS/ s/^\.It Cm //p' "$man" | words
 }
 
+# bisect has options of its own.
+bisect_options() {
+	{ labels flag vm/bisect.sh; labels option vm/bisect.sh; } | words
+}
+
+man_bisect_options() {
+	sed -n '/^\.Sh BISECTION/,/^\.Sh VERDICTS/ s/^\.It Fl //p' "$man" |
+		sed 's/ Ar .*//; s/ , Fl /\n/; s/ , /\n/' | sed 's/^/-/' | words
+}
+
+bisect_usage_options() {
+	{
+		sed -nE '/^# usage:/,/^set/ s/^#   (-.*)/\1/p' vm/bisect.sh | grep -oE '(^|[ ,])--?[a-z-]+'
+		sed -n '/^#   -t SCENARIO/,/^#   --sig/p' vm/bisect.sh | grep -oE ' --?[a-z]+ [A-Z]' | sed 's/ [A-Z]$//'
+		printf '%s\n' -h --help
+	} | tr -d ' ,' | words
+}
+
 # --- environment --------------------------------------------------------------
 
 code_variables() {
 	{
 		find lib tests selftest vm -name '*.c' -exec \
 			sed -nE 's/.*[sg]etenv\("([A-Z_]+)".*/\1/p' {} +
-		find run.sh vm -name '*.sh' -exec \
+		find run.sh vm \( -name '*.sh' -o -name bisect-step \) -exec \
 			sed -nE 's/.*\$\{(DAXPIN_[A-Z_]+|QEMU):-.*/\1/p' {} +
 		sed -nE 's/^([A-Z_]+) \?=.*/\1/p' vm/cells.mk
 	} | grep -vxE 'PATH|HOME|TMPDIR' | words
@@ -135,6 +153,8 @@ result "no other kind of file" "$(code_keys | cut -d ' ' -f 1 | words)" \
 result "commands" "$(code_commands)" "$(man_commands)"
 result "options" "$(code_options)" "$(man_options)"
 result "options of the usage" "$(code_options)" "$(usage_options)"
+result "options of bisect" "$(bisect_options)" "$(man_bisect_options)"
+result "options of bisect: the usage" "$(bisect_options)" "$(bisect_usage_options)"
 result "environment" "$(code_variables)" "$(man_variables)"
 for text in README.md $(find docs -name '*.md' | LC_ALL=C sort) "$man"; do
 	[ ! -f "$text" ] || result "paths: $text" "" "$(missing_paths "$text")"

@@ -143,6 +143,17 @@ static const char * const whole[] = {
 		"timeout 60\n"
 		"log quiet\n"
 		"row pin_truncate.no_pin.to_zero\n",
+	[CONF_BISECT] =
+		"# which tree brought a failure of truncate\n"
+		"search tree\n"
+		"source /home/user/linux\n"
+		"good 0123456789abcdef\n"
+		"bad fedcba9876543210\n"
+		"revisions 16\n"
+		"start --first-parent\n"
+		"scenario truncate\n"
+		"confidence 99.5\n"
+		"jobs 3\n",
 };
 
 /* A whole file, in which @from is now @to: refused with @message. */
@@ -202,6 +213,11 @@ static const struct refusal {
 	{ "cells: bad list", CONF_SUITE, " *", " a,,b", "x:2: bad cells 'truncate a,,b'" },
 	{ "release", CONF_CELL, "6.12.117", "linux", "x:4: bad release 'linux'" },
 	{ "row: two words", CONF_CELL, "to_zero", "to zero", "x:15: bad row " },
+	{ "search: bad word", CONF_BISECT, "search tree", "search trees",
+	  "x:2: bad search 'trees'" },
+	{ "confidence: of a coin", CONF_BISECT, "99.5", "49", "x:9: bad confidence '49'" },
+	{ "confidence: of everything", CONF_BISECT, "99.5", "100", "x:9: bad confidence '100'" },
+	{ "revisions: none", CONF_BISECT, "16", "0", "x:6: bad revisions '0'" },
 	{ "CR LF", CONF_SCENARIO, "timeout 60", "timeout 60\r", "x:4: line ends in CR LF" },
 	{ "control byte", CONF_SCENARIO, "waits", "w\033its", "x:1: byte 0x1b, expected text" },
 	{ "blank first", CONF_SCENARIO, "timeout", " timeout", "x:4: blank at the start" },

@@ -100,6 +100,12 @@ static bool up_to_1000(const char *number)
 	return atol(number) <= 1000;
 }
 
+/* From 50 on: with less, a coin would do. */
+static bool is_confidence(const char *percent)
+{
+	return strtod(percent, NULL) >= 50 && strtod(percent, NULL) < 100;
+}
+
 static bool forwards(const char *range)
 {
 	const char *to = rest_of(range);
@@ -144,7 +150,7 @@ enum type {
 	T_TEXT, T_WORD, T_IDENT, T_NAME, T_NAMES, T_MODULES, T_OPTIONS, T_DEVICE, T_DEVDAX,
 	T_RELEASE, T_BITS, T_SECONDS, T_RANK, T_SIZE, T_SEED, T_YES_NO, T_YES, T_FS_TYPE,
 	T_NAMESPACE, T_RE, T_EXCUSE, T_LOG, T_VERDICT, T_RUN, T_RANGE, T_CELLS, T_LABEL, T_ROWS,
-	T_OTHER, T_NONE, TYPES
+	T_OTHER, T_NONE, T_SEARCH, T_COUNT, T_CONFIDENCE, TYPES
 };
 
 static const struct {
@@ -198,6 +204,11 @@ static const struct {
 	[T_OTHER]	= { "^([^ \t]+)" B ".+$", "RE TEXT", compiles, 1 },
 	[T_NONE]	= { "^([^ \t]+" B "[^ \t]+" B "[^ \t]+)" B ".+$",
 			    "HOLDER-RE COLLISION-RE FS-RE TEXT", compiles, 1 },
+	[T_SEARCH]	= { "^(tree|packages|patches|step)$", "tree, packages, patches or step",
+			    NULL, 0 },
+	[T_COUNT]	= { "^[1-9][0-9]{0,8}$", "a number from 1 on", NULL, 0 },
+	[T_CONFIDENCE]	= { "^[0-9]{2}([.][0-9]{1,4})?$", "percent, from 50 to below 100",
+			    is_confidence, 0 },
 };
 
 static bool fits(enum type t, const char *value)
@@ -303,6 +314,27 @@ static const struct key {
 	{ CONF_CELL,		"seed",		MAY,		T_SEED },
 	{ CONF_CELL,		"shell",	MAY,		T_YES },
 	{ CONF_CELL,		"row",		MUST | MANY,	T_WORD },
+
+	{ CONF_BISECT,		"search",	MUST,		T_SEARCH },
+	{ CONF_BISECT,		"source",	MAY,		T_WORD },
+	{ CONF_BISECT,		"bits",		MAY,		T_WORD },
+	{ CONF_BISECT,		"kernel",	MAY,		T_WORD },
+	{ CONF_BISECT,		"good",		MAY,		T_WORD },
+	{ CONF_BISECT,		"bad",		MAY,		T_WORD },
+	{ CONF_BISECT,		"revisions",	MAY,		T_COUNT },
+	{ CONF_BISECT,		"start",	MAY,		T_TEXT },
+	{ CONF_BISECT,		"leave",	MAY,		T_TEXT },
+	{ CONF_BISECT,		"scenario",	MUST,		T_NAME },
+	{ CONF_BISECT,		"row",		MAY,		T_WORD },
+	{ CONF_BISECT,		"fs",		MAY,		T_NAME },
+	{ CONF_BISECT,		"machine",	MAY,		T_NAME },
+	{ CONF_BISECT,		"signature",	MAY,		T_EXCUSE },
+	{ CONF_BISECT,		"any",		MAY,		T_YES },
+	{ CONF_BISECT,		"flaky",	MAY,		T_YES },
+	{ CONF_BISECT,		"cold",		MAY,		T_YES },
+	{ CONF_BISECT,		"confidence",	MUST,		T_CONFIDENCE },
+	{ CONF_BISECT,		"jobs",		MUST,		T_COUNT },
+	{ CONF_BISECT,		"accel",	MAY,		T_WORD },
 };
 
 /* A control has a scenario's keys as well, and a cell those of its file system. */

@@ -25,6 +25,7 @@ enum conf_kind {
 	CONF_MATRIX,		/* configs/matrix */
 	CONF_GUEST,		/* configs/guest */
 	CONF_CELL,		/* results/.../cell: all of the above, resolved */
+	CONF_BISECT,		/* results/.../plan: what a bisection looks for, and where */
 };
 
 struct conf_line {
