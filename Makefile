@@ -28,6 +28,7 @@ all: $(addprefix $(O)/,$(TOOLS)) $(PROGRAMS)
 $(O)/guest: vm/qmp.c vm/qmp.h vm/snapshot.c vm/snapshot.h
 $(O)/guest: LDLIBS := -ljansson
 $(O)/bisect: vm/decide.c vm/decide.h
+$(O)/judge: vm/title.c vm/title.h
 $(O)/%: vm/%.c vm/conf.c vm/conf.h | $(O)/programs
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ivm $(filter %.c,$^) -o $@ $(LDLIBS)
 

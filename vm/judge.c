@@ -9,8 +9,9 @@
  * wants to see of it to standard error.  Exit status: see verdicts[].
  *
  * DIR/warm, if it is there, is the evidence of a restored guest, whose verdict
- * the guest of DIR, which booted, was to confirm.  If it does not, the cell is
- * lost, unless it fails in the latter; "differs" lines name the rows.
+ * the guest of DIR, which booted, was to confirm; DIR/first that of a guest that booted,
+ * too.  If it does not, the cell is lost, unless it fails in the latter; "differs" lines
+ * name the rows, and "bad" says how many of the two did not end as expected.
  *
  * Pass is what is left when everything else has been ruled out: what cannot
  * be read, does not fit together or is not there makes the cell lost.
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "title.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define UNKILLABLE	"tasks survive SIGKILL"	/* vm/init.c: then it takes nothing down */
@@ -184,6 +186,8 @@ struct issue {
 	struct pattern		 rows, signature;
 };
 
+struct pair;
+
 struct judge {
 	struct conf	*cell;
 	struct log	 ktap, console, guest;
@@ -203,7 +207,9 @@ struct judge {
 	struct list	 notes[ARRAY_SIZE(verdicts)];
 	enum note	 verdict;
 	struct list	 reasons;
-	const struct judge *warm;	/* what a restored guest says, or NULL */
+	const struct judge *warm;	/* what the first guest of two says, or NULL */
+	const struct pair *names;	/* of the two */
+	size_t		 bad;		/* of these two: did not end as expected */
 };
 
 static void *need(void *p)
@@ -1015,6 +1021,15 @@ static void judge(struct judge *j, const char *dir)
 
 static const char * const row_words[] = { "lost", "ok", "failed", "skip" };
 
+/* The folders that a first guest's evidence may be in, and what the reason calls both. */
+static const struct pair {
+	const char	*folder;
+	const char	*both, *first, *second;
+} pairs[] = {
+	{ "warm",  "warm and cold", "restored", "booted" },
+	{ "first", "two runs",	    "first",	"second" },
+};
+
 /* The restored guest's state of a row. */
 static enum row_state warm_state(const struct judge *warm, const char *name)
 {
@@ -1029,20 +1044,29 @@ static bool differs(const struct judge *j, const struct row *r)
 	return j->warm && warm_state(j->warm, r->name) != r->state;
 }
 
+static bool is_bad(const struct judge *j)
+{
+	int status = verdicts[j->verdict].status;
+
+	return status == 1 || status == 5 || status == 7;
+}
+
 /*
- * The same cell in a restored guest and in one that booted.  A failure of the one
- * that booted is a failure; anything else is no evidence when they do not agree.
+ * The same cell in a restored guest and in one that booted, or in two that booted.  A
+ * failure of the second is a failure; anything else is no evidence when they do not agree.
  */
-static void compare(struct judge *j, const struct judge *warm)
+static void compare(struct judge *j, const struct judge *warm, const struct pair *names)
 {
 	const char *word = verdicts[warm->verdict].word, *cold = verdicts[j->verdict].word;
 	char *text;
 
 	j->warm = warm;
+	j->names = names;
+	j->bad = is_bad(warm) + is_bad(j);
 	if (!strcmp(word, cold))
 		return;
-	text = format("warm and cold differ: restored %s: %s; booted %s: %s", word, reason(warm),
-		      cold, reason(j));
+	text = format("%s differ: %s %s: %s; %s %s: %s", names->both, names->first, word,
+		      reason(warm), names->second, cold, reason(j));
 	if (j->verdict > BROKEN) {
 		j->verdict = WRONG;
 		j->reasons.n = 0;
@@ -1051,6 +1075,31 @@ static void compare(struct judge *j, const struct judge *warm)
 }
 
 /* What machines read */
+
+/* The first splat counts: what follows it may be its consequence. */
+static bool follows(const struct judge *j, const struct splat *s)
+{
+	for (const struct splat *p = j->splats; p < s; p++)
+		if (p->state != SPLAT_ALLOWED)
+			return s->state != SPLAT_ALLOWED;
+	return false;
+}
+
+static void print_splat(const struct judge *j, const struct splat *s)
+{
+	const struct list *c = &j->console.lines;
+
+	printf("%s %s\n", splat_words[s->state], s->signature);
+	printf("title %s %s\n", follows(j, s) ? "follow" : "first",
+	       splat_title(s->signature, c->v + s->line, c->n - s->line));
+}
+
+/* Of the two times that it ran, in how many was it not well? */
+static void print_runs(const struct judge *j)
+{
+	if (j->bad)
+		printf("runs 2\nbad %zu\n", j->bad);
+}
 
 static void print_verdict(const struct judge *j)
 {
@@ -1064,6 +1113,7 @@ static void print_verdict(const struct judge *j)
 	       known);
 	if (j->cell && conf_get(j->cell, "verdict"))
 		puts("control yes");
+	print_runs(j);
 	for (const struct row *r = j->rows; r < j->rows + j->nrows; r++) {
 		if (r->known)
 			printf("row known %s: %s\n", r->name, r->known->name);
@@ -1076,11 +1126,12 @@ static void print_verdict(const struct judge *j)
 	}
 	for (const struct row *r = j->rows; r < j->rows + j->nrows; r++)
 		if (differs(j, r))
-			printf("differs %s: restored %s, booted %s\n", r->name,
-			       row_words[warm_state(j->warm, r->name)], row_words[r->state]);
+			printf("differs %s: %s %s, %s %s\n", r->name, j->names->first,
+			       row_words[warm_state(j->warm, r->name)], j->names->second,
+			       row_words[r->state]);
 	for (const struct splat *s = j->splats; s < j->splats + j->nsplats; s++)
 		if (!is_repeat(j, s))
-			printf("%s %s\n", splat_words[s->state], s->signature);
+			print_splat(j, s);
 }
 
 /* What people read */
@@ -1138,20 +1189,23 @@ static int judge_boot(const char *dir)
 	return j.nsplats || j.notes[MISSING].n || j.notes[WRONG].n;
 }
 
-/* The cell in @dir, and the restored guest in it whose verdict was not pass. */
+/* The cell in @dir, and the guest before it, whose verdict was not good enough. */
 static void judge_both(struct judge *j, struct judge *warm, const char *dir,
 		       const struct conf_set *known)
 {
-	char *path = format("%s/warm", dir);
-
 	read_issues(j, known);
 	judge(j, dir);
-	if (access(path, F_OK))
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		char *path = format("%s/%s", dir, pairs[i].folder);
+
+		if (access(path, F_OK))
+			continue;
+		warm->cell = j->cell;
+		read_issues(warm, known);
+		judge(warm, path);
+		compare(j, warm, &pairs[i]);
 		return;
-	warm->cell = j->cell;
-	read_issues(warm, known);
-	judge(warm, path);
-	compare(j, warm);
+	}
 }
 
 int main(int argc, char **argv)
