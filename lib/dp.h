@@ -24,6 +24,7 @@
 
 /* Now, on CLOCK_MONOTONIC. */
 long dp_now_ms(void);
+long long dp_now_ns(void);	/* the same in nanoseconds */
 
 /*
  * Data: every byte of a test's data is a function of a seed and its offset, so

@@ -13,6 +13,14 @@ long dp_now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+long long dp_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
 /* splitmix64's finaliser: neighbouring words share no pattern. */
 static uint64_t mix(uint64_t x)
 {

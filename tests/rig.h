@@ -92,6 +92,8 @@ struct rig {
 	off_t			 hole, hole_len;	/* of the file, made before the pin */
 	uint64_t		 pfn;		/* of the page that is pinned */
 	blkcnt_t		 blocks;	/* of the file, before */
+	long long		 pinned_ns;	/* when the pin was taken, 0: it was not */
+	long long		 started_ns;	/* and the operation started */
 	unsigned int		 settle_ms;	/* instead of SETTLE_MS, if not 0 */
 	bool			 ext4;
 	bool			 waited;	/* the operation did */
@@ -186,6 +188,7 @@ static inline void take_pin(struct __test_metadata *_metadata, struct rig *r)
 
 	idle = dp_page_refs(addr, &r->pfn);
 	ASSERT_EQ(-r->refused, dp_pin(&r->pin, r->kind, &r->dev, addr, PIN_LEN));
+	r->pinned_ns = r->refused ? 0 : dp_now_ns();
 	TH_LOG("witness: dax=%d written=%d pmds=%d refused=%d refs=%d->%d",
 	       r->file.dax, r->file.written, r->file.pmds, r->refused, idle,
 	       dp_pfn_refs(r->pfn));
@@ -329,6 +332,8 @@ static inline void watch_op(struct __test_metadata *_metadata, struct rig *r)
 	int err, refs;
 
 	err = dp_child_settle(&r->racer, &s, r->settle_ms ? r->settle_ms : SETTLE_MS);
+	TH_LOG("event: pin=%lld start=%lld %s=%lld", r->pinned_ns, r->started_ns,
+	       state_names[s.state], dp_now_ns());
 	refs = dp_pfn_refs(r->pfn);
 	TH_LOG("witness: operation=%s task=%c wchan=%s refs=%d",
 	       state_names[s.state], s.task, s.wchan[0] ? s.wchan : "-", refs);
@@ -351,6 +356,7 @@ static inline void watch_op(struct __test_metadata *_metadata, struct rig *r)
 
 static inline void start_op(struct __test_metadata *_metadata, struct rig *r)
 {
+	r->started_ns = dp_now_ns();
 	ASSERT_EQ(0, dp_child_start(&r->racer, run_op, r));
 	watch_op(_metadata, r);
 	if (r->waited)
@@ -360,11 +366,14 @@ static inline void start_op(struct __test_metadata *_metadata, struct rig *r)
 /* Let go of the pin: now the operation must return. */
 static inline void drop_pin(struct __test_metadata *_metadata, struct rig *r)
 {
+	long long release_ns = dp_now_ns();
 	char why[TEXT_MAX];
 	int err;
 
 	ASSERT_EQ(0, unpin(r));
 	err = dp_child_return(&r->racer, RETURN_MS);
+	TH_LOG("event: release=%lld %s=%lld", release_ns,
+	       err == -EDEADLK || err == -ETIMEDOUT ? "hangs" : "returns", dp_now_ns());
 	if (err == -EDEADLK || err == -ETIMEDOUT) {
 		dp_autopsy(&r->racer, NULL, 0, r->file.map + r->c->pin, r->pfn, why, sizeof(why));
 		EXPECT_EQ(0, err)
