@@ -4,7 +4,8 @@
 # usage: ./run.sh [run] [OPTION...]	run cells in guests and print the table
 #        ./run.sh cells [OPTION...]	list the cells that would run
 #        ./run.sh shell [OPTION...]	an interactive guest, file system mounted
-#        ./run.sh report [RUN]		print the table of a run (default: the last)
+#        ./run.sh report [OPTION...] [RUN...]	print a run (default: the last), or shards of one
+#        ./run.sh diff [OPTION...] A B	what is different in run B
 #        ./run.sh bisect ...		find what brought a failure (bisect --help)
 #        ./run.sh doctor		what this machine can do
 #        ./run.sh clean-cache [-n] [-a]	remove what is no longer used; -n: only say so
@@ -25,6 +26,10 @@
 #   --matrix     with cells: count rows by holder and collision (default: full)
 #   --accel A    kvm or tcg, without asking what works
 #   --resume RUN run what has no verdict yet in results/RUN
+#   --format F   print text, ktap, junit, jsonl, kcidb, markdown or html
+#   --output O   into this file, whole or not at all
+#   --baseline B only what run B, or its file of --format jsonl, does not have is wrong
+#   --diff       what is different in the other kernels than the first -k
 #
 # Controls are part of every run.  Exit status: 0 all as expected, 1 a result
 # that is not, 2 usage or set-up, 3 evidence is missing.
@@ -43,6 +48,10 @@ accel=
 cold=
 matrix=
 resume=
+report=
+compare=
+takes_runs=
+runs=
 dry=
 names=
 pid=
@@ -70,14 +79,30 @@ options() {
 		-n) dry=yes; shift; continue ;;
 		--cold) cold=-C; shift; continue ;;
 		--matrix) matrix=yes; shift; continue ;;
+		--diff) compare=yes; shift; continue ;;
 		-h | --help) usage ;;
-		-[kstfrmj] | --accel | --patches | --resume) [ $# -gt 1 ] || die "$1: expected a value" ;;
-		*) die "$1: unknown, expected an option (--help lists them)" ;;
+		-[kstfrmj] | --accel | --patches | --resume | --format | --output | --baseline)
+			[ $# -gt 1 ] || die "$1: expected a value" ;;
+		-*) die "$1: unknown, expected an option (--help lists them)" ;;
+		*) run_add "$1"; shift; continue ;;
 		esac
 		word "$1" "$2"
 		option "$1" "$2"
 		shift 2
 	done
+}
+
+# A run is named by its folder in results, or by any path.
+run_path() {
+	case $1 in */*) path=$1 ;; *) path=results/$1 ;; esac
+	[ -e "$path" ] || die "$1: no such run, expected the name of a folder in results"
+}
+
+run_add() {
+	[ -n "$takes_runs" ] || die "$1: unknown, expected an option (--help lists them)"
+	word run "$1"
+	run_path "$1"
+	runs="$runs $path"
 }
 
 option() {
@@ -91,6 +116,9 @@ option() {
 	--accel) accel=$2 ;;
 	--patches) patches=$2 ;;
 	--resume) resume=results/${2#results/} ;;
+	--format) report="$report -f $2" ;;
+	--output) report="$report -o $2" ;;
+	--baseline) run_path "$2"; report="$report -b $path" ;;
 	esac
 }
 
@@ -227,7 +255,17 @@ cmd_run() {
 		run_make
 	fi
 	run_cells
-	out/report "$run"
+	runs=$run
+	print_runs
+}
+
+# What the options made of it; the text says with --diff what is different, and decides.
+print_runs() {
+	# shellcheck disable=SC2086	# lists of words without blanks
+	[ -n "$compare" ] || { out/report $report $runs; return; }
+	out/report "$run" || :
+	# shellcheck disable=SC2086
+	out/report -d $report "$run"
 }
 
 cmd_cells() {
@@ -255,9 +293,21 @@ snapshot() {
 }
 
 cmd_report() {
-	run=${1:-latest} run=results/${run#results/}
-	[ -f "$run/cells" ] || die "$run: no such run"
-	out/report "$run"
+	takes_runs=yes
+	options "$@"
+	[ -n "$runs" ] || run_add latest
+	run=${runs# } run=${run%% *}
+	print_runs
+}
+
+cmd_diff() {
+	takes_runs=yes
+	options "$@"
+	# shellcheck disable=SC2086	# a list of words without blanks
+	set -- $runs
+	[ $# -eq 2 ] || die "diff: $# runs, expected two"
+	# shellcheck disable=SC2086
+	out/report -d $report "$@"
 }
 
 cmd_doctor() {
@@ -279,7 +329,8 @@ cells) shift; options "$@"; cmd_cells ;;
 shell) shift; options "$@"; cmd_shell ;;
 report) shift; cmd_report "$@" ;;
 bisect) shift; cmd_bisect "$@" ;;
+diff) shift; cmd_diff "$@" ;;
 doctor) cmd_doctor ;;
 clean-cache) shift; cmd_clean_cache "$@" ;;
-*) die "$1: unknown, expected run, cells, shell, report, bisect, doctor or clean-cache" ;;
+*) die "$1: unknown, expected a command (--help lists them)" ;;
 esac

@@ -139,6 +139,8 @@ step coverage ./run.sh cells --matrix
 step matrix selftest/matrix.sh
 step golden selftest/golden.sh
 step report selftest/report.sh
+step formats selftest/formats.sh
+step html selftest/html.sh
 step docs selftest/docs.sh
 step bisect selftest/bisect.sh
 step shell selftest/shell.sh

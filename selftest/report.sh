@@ -278,7 +278,7 @@ says "a lost control did not trip" "controls: 0 of 1 tripped"
 
 status "no run" 2 "$tmp/nothing"
 status "no argument" 2
-status "unknown format" 2 -f junit "$tmp/run"
+status "unknown format" 2 -f xml "$tmp/run"
 run pass
 echo "k/ext4" >> "$tmp/run/cells"
 status "bad cell" 2 "$tmp/run"

@@ -19,7 +19,7 @@ set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 dry='' all='' lock=''
-folders="kernels source build bisect snapshots accel unstable unstable/source"
+folders="kernels source build bisect snapshots accel npm unstable unstable/source"
 
 # "TIME PATH" of each entry, the newest first.
 entries() {

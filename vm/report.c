@@ -1,316 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * report [-f text|ktap] RUNDIR: what came out of a run.
+ * report [-f FORMAT] [-o FILE] [-b BASELINE] RUN...: what came out of a run.
+ * report -d [-f FORMAT] [-o FILE] [-k KERNEL] A [B]: what is different between two, or
+ * between KERNEL and the other kernels of one.
  *
- * RUNDIR/cells has the cells that were planned, one KERNEL/FS/SCENARIO a line,
+ * RUN is a folder of results/ (several: shards of one run) or a file that -f jsonl
+ * wrote.  RUN/cells has the cells that were planned, one KERNEL/FS/SCENARIO a line,
  * and each of these folders the verdict of its cell.  A cell without a whole
- * verdict is lost.  Exit status 0: as expected; 1: something failed, or holds
- * that was recorded as broken; 3: the run proves nothing, because a control
- * did not trip, cells are lost or nothing ran.
+ * verdict is lost.  With -o the report is written to FILE, whole or not at all.
+ *
+ * Exit status 0: as expected; 1: something failed, or holds that was recorded as broken;
+ * 3: the run proves nothing, because a control did not trip, cells are lost or nothing
+ * ran.  With -b and -d, only what BASELINE or A does not have counts.
  */
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf.h"
+#include "diff.h"
+#include "formats.h"
+#include "record.h"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define SHOWN_ROWS	5
 #define MAX_WIDTH	100		/* of a table with the kernels' names */
-
-/* In the order of the summary line. */
-enum verdict { PASS, FAIL, SKIP, KNOWN, FIXED, LOST, VERDICTS };
-
-/* In KTAP a known issue is no news, a record that no longer holds is. */
-static const struct {
-	const char	*word;
-	const char	*result;
-	const char	*directive;	/* NULL: the reason is a line of its own */
-} verdicts[] = {
-	[PASS]	= { "pass",	"ok",		NULL },
-	[FAIL]	= { "fail",	"not ok",	NULL },
-	[SKIP]	= { "skip",	"ok",		"SKIP" },
-	[KNOWN]	= { "known",	"ok",		"known" },
-	[FIXED]	= { "fixed",	"not ok",	"fixed" },
-	[LOST]	= { "lost",	"not ok",	"lost" },
-};
-
-struct list {
-	const char	**v;
-	size_t		  n;
-};
-
-struct cell {
-	const char	*path;			/* KERNEL/FS/SCENARIO */
-	const char	*kernel, *fs, *scenario;
-	const char	*reason;
-	struct list	 failed;		/* rows */
-	size_t		 rows;
-	long		 ms;
-	enum verdict	 verdict;
-	bool		 control;
-};
-
-struct run {
-	const char	*dir;
-	struct cell	*cells;
-	size_t		 n;
-	struct list	 kernels;
-	struct list	 scenarios, fs;		/* without those of controls */
-};
-
-static void *need(void *p)
-{
-	if (p)
-		return p;
-	perror("report");
-	exit(2);
-}
-
-__attribute__((format(printf, 1, 2)))
-static char *text(const char *fmt, ...)
-{
-	va_list ap;
-	char *s;
-
-	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) < 0)
-		need(NULL);
-	va_end(ap);
-	return s;
-}
-
-static void add(struct list *l, const char *s)
-{
-	l->v = need(reallocarray(l->v, l->n + 1, sizeof(*l->v)));
-	l->v[l->n++] = s;
-}
-
-static void add_once(struct list *l, const char *s)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->v[i], s))
-			return;
-	add(l, s);
-}
-
-static char *path_in(const struct run *r, const char *folder, const char *file)
-{
-	return text("%s/%s/%s", r->dir, folder, file);
-}
-
-/* The lines of a file; false when it does not end in a whole one. */
-static bool read_lines(const char *path, struct list *l)
-{
-	FILE *f = fopen(path, "re");
-	bool whole = false;
-	size_t size = 0;
-	ssize_t len;
-
-	for (char *line = NULL; f && (len = getline(&line, &size, f)) > 0; line = NULL, size = 0) {
-		whole = line[len - 1] == '\n' && strlen(line) == (size_t)len;
-		if (!whole)
-			break;
-		line[len - 1] = '\0';
-		add(l, line);
-	}
-	if (f)
-		fclose(f);
-	return whole;
-}
-
-/* What follows @key and a blank in @line, or NULL. */
-static const char *value_of(const char *line, const char *key)
-{
-	size_t len = strlen(key);
-
-	return !strncmp(line, key, len) && line[len] == ' ' ? line + len + 1 : NULL;
-}
-
-/* The value of @key in the first of @l that has it, or NULL. */
-static const char *get(const struct list *l, const char *key)
-{
-	const char *value = NULL;
-
-	for (size_t i = 0; i < l->n && !value; i++)
-		value = value_of(l->v[i], key);
-	return value;
-}
-
-/* What was planned, or NULL when it cannot be read. */
-static struct conf *read_plan(const struct run *r, const struct cell *c)
-{
-	char *path = path_in(r, c->path, "cell");
-
-	return access(path, R_OK) ? NULL : conf_read(path, CONF_CELL);
-}
-
-/* A verdict that was cut off lacks its reason, or some of its rows. */
-static void read_cell(const struct run *r, struct cell *c)
-{
-	const char *path = path_in(r, c->path, "verdict"), *word, *rows, *ms, *row;
-	struct list lines = {}, guest = {};
-	bool whole = read_lines(path, &lines);
-	struct conf *plan;
-
-	word = get(&lines, "verdict");
-	rows = get(&lines, "rows");
-	c->reason = get(&lines, "reason");
-	c->control = get(&lines, "control");
-	for (size_t i = 0; i < lines.n; i++) {
-		row = value_of(lines.v[i], "row");
-		c->rows += !!row;
-		if (row && value_of(row, "failed"))
-			add(&c->failed, value_of(row, "failed"));
-	}
-	for (c->verdict = 0; c->verdict < VERDICTS && word; c->verdict++)
-		if (!strcmp(verdicts[c->verdict].word, word))
-			break;
-	if (!whole || !word || c->verdict == VERDICTS || !c->reason || !rows ||
-	    strtoul(rows, NULL, 10) != c->rows) {
-		c->verdict = LOST;
-		c->reason = access(path, F_OK) ? "no verdict" : "verdict is not whole";
-		/* A control that was never judged is still a control. */
-		plan = read_plan(r, c);
-		c->control |= plan && conf_get(plan, "verdict");
-	}
-	read_lines(path_in(r, c->path, "guest"), &guest);
-	ms = get(&guest, "total_ms");
-	c->ms = ms ? atol(ms) : 0;
-}
-
-/* Cut "KERNEL/FS/SCENARIO" into its three names. */
-static bool split_path(struct cell *c, const char *path)
-{
-	char *rest = need(strdup(path));
-
-	c->path = path;
-	c->kernel = strsep(&rest, "/");
-	c->fs = strsep(&rest, "/");
-	c->scenario = rest;
-	return c->scenario && *c->kernel && *c->fs && *c->scenario && !strchr(c->scenario, '/') &&
-	       strcmp(c->kernel, "..") && strcmp(c->fs, "..") && strcmp(c->scenario, "..");
-}
-
-static void bad_cell(const struct run *r, size_t i, const char *what, const char *path)
-{
-	fprintf(stderr, "%s/cells:%zu: %s '%s', expected KERNEL/FS/SCENARIO, once\n", r->dir,
-		i + 1, what, path);
-	exit(2);
-}
-
-static void read_run(struct run *r)
-{
-	char *path = path_in(r, ".", "cells");
-	struct list lines = {};
-	bool whole = read_lines(path, &lines);
-
-	if (access(path, R_OK)) {
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-		exit(2);
-	}
-	/* An empty list is a run of nothing; half a line is a list cut off. */
-	if (lines.n && !whole)
-		bad_cell(r, lines.n, "half a cell after", lines.v[lines.n - 1]);
-	r->cells = need(calloc(lines.n + 1, sizeof(*r->cells)));
-	for (; r->n < lines.n; r->n++) {
-		for (size_t i = 0; i < r->n; i++)
-			if (!strcmp(lines.v[i], lines.v[r->n]))
-				bad_cell(r, r->n, "again", lines.v[i]);
-		if (!split_path(&r->cells[r->n], lines.v[r->n]))
-			bad_cell(r, r->n, "bad cell", lines.v[r->n]);
-		read_cell(r, &r->cells[r->n]);
-	}
-}
-
-/* What the report is about, in the order of the cells. */
-static void read_names(struct run *r)
-{
-	for (size_t i = 0; i < r->n; i++) {
-		const struct cell *c = &r->cells[i];
-
-		add_once(&r->kernels, c->kernel);
-		if (c->control)
-			continue;
-		add_once(&r->scenarios, c->scenario);
-		add_once(&r->fs, c->fs);
-	}
-}
-
-/* How many cells of @kernel; NULL stands for all of them, and so does VERDICTS. */
-static size_t count_of(const struct run *r, const char *kernel, bool control, enum verdict v)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct cell *c = &r->cells[i];
-
-		n += c->control == control && (!kernel || !strcmp(c->kernel, kernel)) &&
-		     (v == VERDICTS || c->verdict == v);
-	}
-	return n;
-}
-
-static size_t count(const struct run *r, bool control, enum verdict v)
-{
-	return count_of(r, NULL, control, v);
-}
-
-static int exit_status(const struct run *r)
-{
-	if (count(r, true, PASS) != count(r, true, VERDICTS))
-		return 3;
-	if (count(r, false, FAIL) + count(r, false, FIXED))
-		return 1;
-	/* A run of controls alone has shown what it was asked to show. */
-	if (!count(r, false, VERDICTS))
-		return r->n ? 0 : 3;
-	if (!count(r, false, PASS) && !count(r, false, KNOWN))
-		return 3;
-	return count(r, false, LOST) ? 3 : 0;
-}
 
 /* Text */
 
 /* What the first cell of @kernel that can be read says of it, or NULL. */
-static const struct conf *plan_of(const struct run *r, const char *kernel)
+static const struct cell *plan_of(const struct run *r, const char *kernel)
 {
-	const struct conf *plan = NULL;
-
-	for (size_t i = 0; i < r->n && !plan; i++)
-		if (!strcmp(r->cells[i].kernel, kernel))
-			plan = read_plan(r, &r->cells[i]);
-	return plan;
-}
-
-static const char *version(const struct conf *plan)
-{
-	return conf_get(plan, "version") ?: conf_get(plan, "release");
+	for (size_t i = 0; i < r->n; i++)
+		if (r->cells[i].release && !strcmp(r->cells[i].kernel, kernel))
+			return &r->cells[i];
+	return NULL;
 }
 
 /* Empty when nothing says so, or the name does. */
 static const char *version_of(const struct run *r, const char *kernel)
 {
-	const struct conf *plan = plan_of(r, kernel);
+	const struct cell *plan = plan_of(r, kernel);
 
-	return plan && strcmp(version(plan), kernel) ? version(plan) : "";
+	return plan && strcmp(plan->version, kernel) ? plan->version : "";
 }
 
 /* "stock: 6.1.192 (6.1.0-56-amd64)", as far as it is known. */
 static void print_kernel(const struct run *r, const char *kernel)
 {
-	const struct conf *plan = plan_of(r, kernel);
-	const char *release;
+	const struct cell *plan = plan_of(r, kernel);
 
 	printf("%s", kernel);
 	if (plan) {
-		release = conf_get(plan, "release");
-		printf(": %s", version(plan));
-		if (strcmp(version(plan), release))
-			printf(" (%s)", release);
+		printf(": %s", plan->version);
+		if (strcmp(plan->version, plan->release))
+			printf(" (%s)", plan->release);
 	}
 	putchar('\n');
 }
@@ -374,14 +117,9 @@ static void print_table(const struct table *t)
 static const char *word_at(const struct run *r, const char *kernel, const char *fs,
 			   const char *scenario)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		const struct cell *c = &r->cells[i];
+	const struct cell *c = find_cell(r, kernel, fs, scenario);
 
-		if (!strcmp(c->kernel, kernel) && !strcmp(c->fs, fs) &&
-		    !strcmp(c->scenario, scenario))
-			return verdicts[c->verdict].word;
-	}
-	return "-";
+	return c ? verdict_words[c->verdict] : "-";
 }
 
 /* Of one kernel: a row a scenario, a column a file system. */
@@ -481,16 +219,30 @@ static void print_kernels_table(const struct run *r)
 	print_table(&t);
 }
 
+/* The next of @c's rows that failed, after @r (NULL: the first), or NULL. */
+static const struct row *next_failed(const struct cell *c, const struct row *r)
+{
+	for (r = r ? r + 1 : c->rows; r < c->rows + c->nrows; r++)
+		if (r->state == ROW_FAILED)
+			return r;
+	return NULL;
+}
+
 /* Do two kernels say the same of one scenario and file system? */
 static bool alike(const struct cell *a, const struct cell *b)
 {
-	bool same = a->verdict == b->verdict && a->failed.n == b->failed.n &&
-		    !strcmp(a->fs, b->fs) && !strcmp(a->scenario, b->scenario) &&
-		    !strcmp(a->reason, b->reason);
+	const struct row *x, *y;
 
-	for (size_t i = 0; same && i < a->failed.n; i++)
-		same = !strcmp(a->failed.v[i], b->failed.v[i]);
-	return same;
+	if (a->verdict != b->verdict || strcmp(a->scenario, b->scenario) || strcmp(a->fs, b->fs) ||
+	    strcmp(a->reason, b->reason))
+		return false;
+	x = next_failed(a, NULL);
+	y = next_failed(b, NULL);
+	while (x && y && !strcmp(x->name, y->name) && !strcmp(x->text, y->text)) {
+		x = next_failed(a, x);
+		y = next_failed(b, y);
+	}
+	return !x && !y;
 }
 
 static bool told(const struct run *r, const struct cell *c)
@@ -512,14 +264,25 @@ static const char *paths(const struct run *r, const struct cell *c)
 	return kernels == c->kernel ? c->path : text("{%s}/%s/%s", kernels, c->fs, c->scenario);
 }
 
+static void print_rows(const struct cell *c)
+{
+	size_t n = 0;
+
+	for (const struct row *r = NULL; (r = next_failed(c, r)); n++)
+		if (n < SHOWN_ROWS)
+			printf("  %s%s%s\n", r->name, *r->text ? ": " : "", r->text);
+	if (n > SHOWN_ROWS)
+		printf("  and %zu more\n", n - SHOWN_ROWS);
+}
+
 static void print_detail(const struct run *r, const struct cell *c)
 {
-	printf("%s %s: %s\n", verdicts[c->verdict].word, paths(r, c), c->reason);
-	for (size_t i = 0; i < c->failed.n && i < SHOWN_ROWS; i++)
-		printf("  %s\n", c->failed.v[i]);
-	if (c->failed.n > SHOWN_ROWS)
-		printf("  and %zu more\n", c->failed.n - SHOWN_ROWS);
-	printf("  %s/%s\n", r->dir, paths(r, c));
+	printf("%s %s: %s\n", verdict_words[c->verdict], paths(r, c), c->reason);
+	print_rows(c);
+	if (*stability(c))
+		printf("  %s\n", stability(c));
+	if (c->dir)
+		printf("  %s/%s\n", c->dir, paths(r, c));
 }
 
 static void print_details(const struct run *r)
@@ -533,6 +296,18 @@ static void print_details(const struct run *r)
 		before = "";
 		print_detail(r, c);
 	}
+}
+
+/* One line for each title that is held against a cell, and where it was seen. */
+static void print_crashes(const struct run *r)
+{
+	struct crash *crashes;
+	size_t n = group_crashes(r, &crashes);
+
+	for (size_t i = 0; i < n; i++)
+		printf("%s%s: %zu cell%s, first %s%s\n", i ? "" : "\n", crashes[i].title,
+		       crashes[i].cells, crashes[i].cells == 1 ? "" : "s", crashes[i].first->path,
+		       crashes[i].follow ? " (follows another)" : "");
 }
 
 static void print_tripped(const struct run *r, const char *name, const char *kernel)
@@ -559,10 +334,10 @@ static void print_summary(const struct run *r)
 	long ms = 0;
 
 	for (int v = 0; v < VERDICTS; v++)
-		printf("%s%zu %s", v ? ", " : "\n", count(r, false, v), verdicts[v].word);
+		printf("%s%zu %s", v ? ", " : "\n", count_of(r, NULL, false, v), verdict_words[v]);
 	for (size_t i = 0; i < r->n; i++) {
 		ms += r->cells[i].ms;
-		rows += r->cells[i].control ? 0 : r->cells[i].rows;
+		rows += r->cells[i].control ? 0 : r->cells[i].nrows;
 	}
 	printf(" (%zu rows)", rows);
 	if (ms)
@@ -570,7 +345,7 @@ static void print_summary(const struct run *r)
 	putchar('\n');
 }
 
-static void print_text(const struct run *r)
+void format_text(const struct run *r)
 {
 	print_controls(r);
 	if (r->scenarios.n) {
@@ -581,58 +356,166 @@ static void print_text(const struct run *r)
 			print_kernels_table(r);
 	}
 	print_details(r);
+	print_crashes(r);
 	/* Of controls alone, the first line has said all. */
 	if (r->scenarios.n || !r->n)
 		print_summary(r);
 }
 
-static void print_ktap(const struct run *r)
-{
-	printf("KTAP version 1\n1..%zu\n", r->n);
-	for (size_t i = 0; i < r->n; i++) {
-		const struct cell *c = &r->cells[i];
-		const char *directive = verdicts[c->verdict].directive;
+static const struct format {
+	const char	*name;
+	void		(*print)(const struct run *r);
+	void		(*diff)(const struct diff *d);
+	bool		 evidence;	/* it shows what rows have said */
+} formats[] = {
+	{ "text",	format_text,	 diff_text,	false },
+	{ "ktap",	format_ktap,	 NULL,		false },
+	{ "junit",	format_junit,	 NULL,		true },
+	{ "jsonl",	format_jsonl,	 diff_jsonl,	true },
+	{ "kcidb",	format_kcidb,	 NULL,		true },
+	{ "markdown",	format_markdown, diff_markdown,	false },
+	{ "html",	format_html,	 NULL,		true },
+};
 
-		if (!directive)
-			printf("# %s: %s\n", c->path, c->reason);
-		printf("%s %zu %s", verdicts[c->verdict].result, i + 1, c->path);
-		if (directive)
-			printf(" # %s %s", directive, c->reason);
-		putchar('\n');
+static const char usage[] =
+	"usage: report [-f text|ktap|junit|jsonl|kcidb|markdown|html] [-o FILE] [-b BASELINE] RUN...\n"
+	"       report -d [-f text|jsonl|markdown] [-o FILE] [-k KERNEL] A [B]\n";
+
+static struct {
+	const struct format	*format;
+	const char		*out, *baseline, *kernel;
+	const char		*part;		/* what is written, to become out */
+	bool			 diff;
+} g = { .format = formats };
+
+static __attribute__((noreturn)) void die_usage(void)
+{
+	fputs(usage, stderr);
+	exit(2);
+}
+
+static void set_format(const char *name)
+{
+	for (g.format = formats; g.format < formats + ARRAY_SIZE(formats); g.format++)
+		if (!strcmp(g.format->name, name))
+			return;
+	die_usage();
+}
+
+static void options(int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt(argc, argv, "f:o:b:dk:")) != -1) {
+		switch (opt) {
+		case 'f':
+			set_format(optarg);
+			break;
+		case 'o':
+			g.out = optarg;
+			break;
+		case 'b':
+			g.baseline = optarg;
+			break;
+		case 'd':
+			g.diff = true;
+			break;
+		case 'k':
+			g.kernel = optarg;
+			break;
+		default:
+			die_usage();
+		}
+	}
+	if (optind == argc || (g.diff && (g.baseline || argc - optind > 2 || !g.format->diff)) ||
+	    (g.kernel && !g.diff))
+		die_usage();
+}
+
+/* Whatever ends us, half a report does not stay. */
+static void drop_part(void)
+{
+	if (g.part)
+		unlink(g.part);
+}
+
+/* With -o: standard output goes to another file until the report is whole. */
+static void out_begin(void)
+{
+	struct stat st;
+
+	if (!g.out)
+		return;
+	/* A device or a pipe is written to, not replaced. */
+	if (stat(g.out, &st) || S_ISREG(st.st_mode))
+		g.part = text("%s.tmp.%d", g.out, getpid());
+	atexit(drop_part);
+	if (!freopen(g.part ?: g.out, "we", stdout)) {
+		perror(g.part ?: g.out);
+		exit(2);
 	}
 }
 
-static const struct {
-	const char	*name;
-	void		(*print)(const struct run *r);
-} formats[] = {
-	{ "text", print_text },
-	{ "ktap", print_ktap },
-};
+/* A report that was not written, to a full disk, is none. */
+static void out_end(void)
+{
+	bool failed = fflush(stdout) || ferror(stdout);
+
+	if (!failed && g.part)
+		failed = fsync(STDOUT_FILENO) || rename(g.part, g.out);
+	if (failed) {
+		perror(g.out ?: "report: standard output");
+		exit(2);
+	}
+	g.part = NULL;
+}
+
+static void read_all(struct run *r, char *const *paths, size_t n)
+{
+	read_run(r, paths, n);
+	read_plans(r);
+	if (g.format->evidence)
+		read_evidence(r);
+}
+
+static int report_diff(char *const *paths, size_t n)
+{
+	struct run a = {}, b = {};
+	struct diff d = {};
+
+	read_all(&a, paths, 1);
+	if (n > 1)
+		read_all(&b, paths + 1, 1);
+	if (g.kernel && n > 1)
+		die_usage();
+	if (n > 1)
+		diff_runs(&d, &a, &b);
+	else
+		diff_kernels(&d, &a, g.kernel);
+	out_begin();
+	g.format->diff(&d);
+	out_end();
+	return diff_status(&d);
+}
 
 int main(int argc, char **argv)
 {
-	/* Memory lives as long as the process: one run, read once. */
-	struct run run = {};
-	const char *format = "text";
-	size_t f = 0;
-	int opt;
+	struct run run = {}, base = {};
+	struct diff d = {};
 
-	while ((opt = getopt(argc, argv, "f:")) == 'f')
-		format = optarg;
-	while (f < ARRAY_SIZE(formats) && strcmp(formats[f].name, format))
-		f++;
-	if (opt != -1 || optind != argc - 1 || f == ARRAY_SIZE(formats)) {
-		fputs("usage: report [-f text|ktap] RUNDIR\n", stderr);
-		return 2;
+	options(argc, argv);
+	if (g.diff)
+		return report_diff(argv + optind, argc - optind);
+	read_all(&run, argv + optind, argc - optind);
+	if (g.baseline) {
+		read_all(&base, (char *[]){ (char *)g.baseline }, 1);
+		diff_runs(&d, &base, &run);
+		run.diff = &d;
 	}
-	run.dir = argv[optind];
-	read_run(&run);
-	read_names(&run);
-	formats[f].print(&run);
-	if (fflush(stdout) || ferror(stdout)) {
-		perror("report: standard output");
-		return 2;
-	}
-	return exit_status(&run);
+	out_begin();
+	g.format->print(&run);
+	if (g.baseline && g.format->print == format_text)
+		diff_text(&d);
+	out_end();
+	return g.baseline ? diff_status(&d) : exit_status(&run);
 }

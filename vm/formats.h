@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a run is printed as, on standard output; docs/daxpin.1 says what each holds. */
+#ifndef DAXPIN_FORMATS_H
+#define DAXPIN_FORMATS_H
+
+struct run;
+
+void format_text(const struct run *r);
+void format_ktap(const struct run *r);
+void format_junit(const struct run *r);
+void format_jsonl(const struct run *r);
+void format_kcidb(const struct run *r);
+void format_markdown(const struct run *r);
+void format_html(const struct run *r);
+
+/* @s as a word of a Markdown table. */
+void put_markdown(const char *s);
+
+#endif
