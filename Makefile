@@ -6,6 +6,7 @@
 # make install		the test programs as an installable kselftest, in INSTALL_PATH
 # make bench		how long the parts of a cell take; with BENCH=build, a kernel's build
 # make soak		the full suite on src:6.12, 20 times: does any verdict differ?
+# make spread		cells as bundles, run by GNU parallel over ssh on this machine
 # make tests/config	the kernel options that the tests need, from configs/kernel
 # make clean		all that was built here; results and the cache stay
 
@@ -16,7 +17,7 @@ INSTALL_PATH ?= $(CURDIR)/out/install
 
 # Where to build; the guests' parts below are always in out.
 O ?= out
-TOOLS := bisect cells guest judge matrix report times
+TOOLS := bisect cells guest judge matrix progress report times
 TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
 PROGRAMS := $(addprefix $(O)/programs/,init ctl $(TESTS))
 
@@ -85,6 +86,9 @@ check:
 bench:
 	selftest/bench.sh $(BENCH)
 
+spread:
+	selftest/spread.sh
+
 soak:
 	selftest/soak.sh
 
@@ -99,6 +103,6 @@ install: | out/linux $(O)/programs
 clean:
 	rm -rf out
 
-.PHONY: all run_tests check bench soak install clean FORCE
+.PHONY: all run_tests check bench spread soak install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

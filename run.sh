@@ -4,9 +4,13 @@
 # usage: ./run.sh [run] [OPTION...]	run cells in guests and print the table
 #        ./run.sh cells [OPTION...]	list the cells that would run
 #        ./run.sh shell [OPTION...]	an interactive guest, file system mounted
+#        ./run.sh matrix [OPTION...] [SUITE]	the kernels of a suite, each as soon as it is built
 #        ./run.sh report [OPTION...] [RUN...]	print a run (default: the last), or shards of one
 #        ./run.sh diff [OPTION...] A B	what is different in run B
 #        ./run.sh bisect ...		find what brought a failure (bisect --help)
+#        ./run.sh bundle [OPTION...]	make a run, each cell as one file that needs only QEMU
+#        ./run.sh collect RUN FILE...	put what these files made into the run, and print it
+#        ./run.sh help [TOPIC]		the usage, or what the manual page says of TOPIC
 #        ./run.sh doctor		what this machine can do
 #        ./run.sh clean-cache [-n] [-a]	remove what is no longer used; -n: only say so
 #
@@ -21,6 +25,9 @@
 #   -r GLOB      only rows whose whole name matches
 #   -m MACHINE   on this machine (configs/machine/MACHINE)
 #   -j N         that many guests at a time (default: one more than CPUs)
+#   --fail-fast  stop at the first cell that is fail, fixed or lost
+#   --retry-lost N run a cell that is lost again, up to N times
+#   --shard K/N  every Nth cell only, from the Kth on, and all controls
 #   -n           print the QEMU command lines and stop
 #   --cold       boot every guest; by default they are restored from snapshots
 #   --matrix     with cells: count rows by holder and collision (default: full)
@@ -50,10 +57,15 @@ matrix=
 resume=
 report=
 compare=
+fast=
+retry=0
+shard=
+takes_suite=
 takes_runs=
 runs=
 dry=
 names=
+args=			# lines of a name and what -k was
 pid=
 
 die() {
@@ -80,8 +92,9 @@ options() {
 		--cold) cold=-C; shift; continue ;;
 		--matrix) matrix=yes; shift; continue ;;
 		--diff) compare=yes; shift; continue ;;
+		--fail-fast) fast=-x; shift; continue ;;
 		-h | --help) usage ;;
-		-[kstfrmj] | --accel | --patches | --resume | --format | --output | --baseline)
+		-[kstfrmj] | --accel | --patches | --resume | --format | --output | --baseline | --retry-lost | --shard)
 			[ $# -gt 1 ] || die "$1: expected a value" ;;
 		-*) die "$1: unknown, expected an option (--help lists them)" ;;
 		*) run_add "$1"; shift; continue ;;
@@ -99,6 +112,7 @@ run_path() {
 }
 
 run_add() {
+	[ -z "$takes_suite" ] || { word suite "$1"; suite=$1; return; }
 	[ -n "$takes_runs" ] || die "$1: unknown, expected an option (--help lists them)"
 	word run "$1"
 	run_path "$1"
@@ -116,6 +130,8 @@ option() {
 	--accel) accel=$2 ;;
 	--patches) patches=$2 ;;
 	--resume) resume=results/${2#results/} ;;
+	--retry-lost) [ "$2" -ge 0 ] 2>/dev/null || die "--retry-lost $2: expected a number"; retry=$2 ;;
+	--shard) shard="-p $2" ;;
 	--format) report="$report -f $2" ;;
 	--output) report="$report -o $2" ;;
 	--baseline) run_path "$2"; report="$report -b $path" ;;
@@ -146,6 +162,8 @@ kernels_get() {
 		ln -sfn "$folder" "out/kernels/$name"
 		[ "$(cat "out/kernels/$name.id" 2>/dev/null)" = "$folder" ] || echo "$folder" > "out/kernels/$name.id"
 		names="$names $name=$folder"
+		args="$args$name $kernel
+"
 	done
 	patches_used
 }
@@ -185,7 +203,7 @@ prepare() {
 # cells with the selection that the options made.
 cells() {
 	# shellcheck disable=SC2086	# lists of words without blanks
-	out/cells ${suite:+-s "$suite"} $select $machine $cold -a "$accel" "$@" $names
+	out/cells ${suite:+-s "$suite"} $select $machine $cold $shard -a "$accel" "$@" $names
 }
 
 # A run keeps what it works with: a later build makes new files.
@@ -193,19 +211,22 @@ keep() {
 	ln "$1" "$2" 2>/dev/null || cp "$1" "$2"
 }
 
-run_fill() {
+run_tools() {
 	mkdir -p "$run/bin" && keep out/guest "$run/bin/" && keep out/judge "$run/bin/" &&
-		cp -r configs/known "$run/" || return
+		cp -r configs/known "$run/"
+}
+
+run_fill() {
 	for name in $names; do
 		keep "out/root/${name%%=*}.cpio" "$run/" &&
 			keep "out/root/${name%%=*}.kernel" "$run/" || return
 	done
-	cells "$@" -o "$(realpath "$run")"
+	printf %s "$args" >>"$run/kernels" && cells "$@" -o "$(realpath "$run")"
 }
 
 run_make() {
 	run=results/$(date +%Y%m%d-%H%M%S)-$$
-	if ! run_fill; then
+	if ! run_tools || ! run_fill; then
 		rm -rf "$run"
 		die "$run: not made, see above ($(df -Pm results | awk 'NR == 2 { print $4 }') MB are left)"
 	fi
@@ -215,6 +236,7 @@ run_make() {
 
 interrupted() {
 	trap '' INT TERM HUP
+	[ -z "${builder:-}" ] || kill -s TERM "$builder" 2>/dev/null || :
 	[ -z "$pid" ] || kill -s TERM -- "-$pid" 2>/dev/null || :
 	[ -z "$pid" ] || wait "$pid" 2>/dev/null || :
 	snapshots_drop
@@ -229,22 +251,41 @@ snapshots_drop() {
 }
 
 # Cells are make's targets; a verdict that is there is not made again.
-run_cells() {
+make_cells() {
+	rm -f "$run/.said"
+	mkfifo "$run/.said"
+	# A group of its own: what make's shells have started is ended with them.
+	setsid make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" RETRY="$retry" >"$run/.said" &
+	pid=$!
+	out/progress $fast -j "$jobs" "$run" <"$run/.said" &
+	wait $! || [ $? -ne 1 ] || stopped=yes	# the first failure, if asked
+	[ -z "$stopped" ] || kill -s TERM -- "-$pid" 2>/dev/null || :
+	wait "$pid" || :	# a cell without a verdict is lost, and the report says so
+	pid=
+	rm -f "$run/.said"
+}
+
+run_begin() {
 	exec 9>"$run/.lock"
 	flock -n 9 || die "${run#results/} is running"
 	trap interrupted INT TERM HUP
-	# A group of its own: what make's shells have started is ended with them.
-	setsid make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" &
-	pid=$!
-	wait "$pid" || :	# a cell without a verdict is lost, and the report says so
-	pid=
+	stopped=
+}
+
+run_end() {
 	snapshots_drop
 	trap - INT TERM HUP
 }
 
+run_cells() {
+	run_begin
+	make_cells
+	run_end
+}
+
 cmd_run() {
 	if [ -n "$resume" ]; then
-		[ -z "$dry$names$kernels$patches$suite$scenarios$select$machine$cold" ] ||
+		[ -z "$dry$names$kernels$patches$suite$scenarios$select$machine$cold$shard" ] ||
 			die "--resume ${resume#results/}: what runs is settled, expected no selection"
 		run=$resume
 		[ -f "$run/cells" ] || die "--resume ${run#results/}: no such run"
@@ -268,6 +309,74 @@ print_runs() {
 	out/report -d $report "$run"
 }
 
+# One kernel of a matrix, in a shell of its own: its end is no end of the others.
+matrix_kernel() {
+	kernels=$1 names='' args=''
+	kernels_get
+	build
+	for name in $names; do
+		[ ! -e "$run/${name%%=*}.cpio" ] || die "-k $1: a second kernel is called ${name%%=*}"
+	done
+	run_fill
+}
+
+# A kernel that is not there is a lost cell.
+matrix_lost() {
+	cell=$(printf %s "$1" | tr -c 'A-Za-z0-9_.+~-' -)/none/build
+	mkdir -p "$run/$cell"
+	printf 'verdict lost\nreason kernel %s cannot be had, see %s\nrows 0\n' "$1" \
+		"$run/$cell/build.log" >"$run/$cell/verdict"
+	cp "$run/.build.log" "$run/$cell/build.log"
+	echo "$cell" >>"$run/cells"
+	echo "$cell" >>"$run/plan"
+}
+
+# Kernels come one after the other, and each is tested while the next is built.
+matrix_build() {
+	trap - INT TERM HUP
+	for one in $kernels; do
+		(matrix_kernel "$one") 2>"$run/.build.log" &
+		wait $! || matrix_lost "$one"
+		echo "$one"
+	done
+}
+
+matrix_run() {
+	run_begin
+	mkfifo "$run/.ready"
+	matrix_build >"$run/.ready" &
+	builder=$!
+	exec 3<"$run/.ready"
+	while [ -z "$stopped" ] && read -r one <&3; do
+		make_cells
+	done
+	[ -z "$stopped" ] || kill -s TERM "$builder" 2>/dev/null || :
+	exec 3<&-
+	wait "$builder" || :
+	builder=
+	rm -f "$run/.ready" "$run/.build.log"
+	run_end
+}
+
+cmd_matrix() {
+	takes_suite=yes
+	options "$@"
+	[ -z "$resume$dry" ] || die "matrix: expected neither --resume nor -n; ./run.sh --resume goes on"
+	[ -n "$suite$scenarios" ] || suite=smoke
+	vm/packages.sh run
+	accel=$(vm/accel.sh ${accel:+-a "$accel"})
+	build
+	[ -n "$kernels" ] || [ -z "$suite" ] || kernels=$(out/cells -K "$suite")
+	[ -n "$kernels" ] || kernels=stock
+	run=results/$(date +%Y%m%d-%H%M%S)-$$
+	run_tools
+	: >"$run/cells"
+	ln -sfn "${run#results/}" results/latest
+	matrix_run
+	runs=$run
+	print_runs
+}
+
 cmd_cells() {
 	[ -z "$matrix" ] || [ -n "$suite$scenarios" ] || suite=full
 	prepare
@@ -281,6 +390,7 @@ cmd_shell() {
 	scenarios=yes
 	prepare
 	run=$(mktemp -d)
+	run_tools
 	run_fill -S
 	cell=$(head -n 1 "$run/cells")
 	[ ! -e "$run/$cell/snapshot" ] || snapshot "$(realpath "$run/$cell/snapshot")" || :
@@ -310,6 +420,29 @@ cmd_diff() {
 	out/report -d $report "$@"
 }
 
+cmd_bundle() {
+	options "$@"
+	cold=-C
+	prepare
+	run_make
+	vm/bundle.sh make "$run"
+	echo "${run#results/}"
+}
+
+cmd_collect() {
+	[ $# -ge 2 ] || die "collect: expected a run and the files that its bundles made"
+	run_path "$1"
+	shift
+	vm/bundle.sh collect "$path" "$@"
+	runs=$path
+	print_runs
+}
+
+cmd_help() {
+	[ $# -gt 0 ] || usage
+	exec vm/help.sh "$@"
+}
+
 cmd_doctor() {
 	exec vm/doctor.sh
 }
@@ -329,7 +462,11 @@ cells) shift; options "$@"; cmd_cells ;;
 shell) shift; options "$@"; cmd_shell ;;
 report) shift; cmd_report "$@" ;;
 bisect) shift; cmd_bisect "$@" ;;
+matrix) shift; cmd_matrix "$@" ;;
 diff) shift; cmd_diff "$@" ;;
+bundle) shift; cmd_bundle "$@" ;;
+collect) shift; cmd_collect "$@" ;;
+help) shift; cmd_help "$@" ;;
 doctor) cmd_doctor ;;
 clean-cache) shift; cmd_clean_cache "$@" ;;
 *) die "$1: unknown, expected a command (--help lists them)" ;;

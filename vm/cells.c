@@ -3,6 +3,7 @@
  * Say which cells there are, and write them down.  Usage:
  *
  *	cells -L			check all data files
+ *	cells -K SUITE			print the kernels that it names
  *	cells [SELECTION] -l KERNEL...		list them
  *	cells [SELECTION] -R KERNEL...		list their rows, "FS ROW"
  *	cells [SELECTION] -n KERNEL...		print their QEMU command lines
@@ -14,6 +15,7 @@
  * -m MACHINE overrides the choice of a machine, -S makes interactive cells, -C
  * has every guest boot.  -x leaves the controls out, and -c N makes each cell N
  * times, the others named SCENARIO.2 and so on: a bisection has its ends as control.
+ * -p K/N writes every Nth of the cells, from the Kth on; RUN/plan has them all.
  * KERNEL is NAME=FOLDER, a folder as kernel.sh makes it.
  *
  * A cell whose guest can be restored has a link, snapshot, to a folder below
@@ -73,16 +75,18 @@ static struct {
 	const char	*suite, *accel, *machine, *out;
 	bool		 list, rows_only, lines, shell, cold, bare;
 	long		 copies;
+	size_t		 shard, shards;	/* counted from 1; no shards: 0 */
 	struct kernel	 kernels[MAX_WORDS];
 	size_t		 nkernels;
-	FILE		*index, *rules;
+	FILE		*index, *rules, *plan;
 	size_t		 ncells, nnormal;
 } g = { .accel = "tcg", .copies = 1 };
 
 static const char usage[] =
 	"usage: cells -L\n"
+	"       cells -K SUITE\n"
 	"       cells [-s SUITE] [-t SCENARIO] [-f FS] [-r ROW] [-a ACCEL] [-m MACHINE] [-S]\n"
-	"             [-C] [-x] [-c N] (-l | -R | -n | -o RUN) NAME=FOLDER...";
+	"             [-C] [-x] [-c N] [-p K/N] (-l | -R | -n | -o RUN) NAME=FOLDER...";
 
 __attribute__((format(printf, 1, 2)))
 static __attribute__((noreturn)) void die(const char *fmt, ...)
@@ -231,8 +235,11 @@ static struct conf *machine_choose(const struct kernel *k, const struct conf *sc
 				   const struct words *needs)
 {
 	const char *name = g.machine ? g.machine : conf_get(scenario, "machine");
+	const struct conf *suite = g.suite ? conf_find(&g.tree.suites, g.suite) : NULL;
 	struct conf *best = NULL, *m;
 
+	if (!name && suite)
+		name = conf_get(suite, "machine");
 	if (name) {
 		m = conf_find(&g.tree.machines, name);
 		if (!m)
@@ -584,17 +591,6 @@ static void cell_make(const struct cell *c, const char *name)
 	free(dir);
 }
 
-static void cell_copies(const struct cell *c, const char *name)
-{
-	cell_make(c, name);
-	for (long i = 2; i <= g.copies; i++) {
-		char *copy = text("%s.%ld", name, i);
-
-		cell_make(c, copy);
-		free(copy);
-	}
-}
-
 /* The command line as a person would type it in the cell's folder. */
 static void cell_line(const struct cell *c, const char *name)
 {
@@ -621,6 +617,25 @@ static void rows_print(const struct cell *c)
 /*
  * Selecting
  */
+
+/* Controls are in every shard, the other cells in turn. */
+static void cell_plan(const struct cell *c, const char *name, bool control)
+{
+	fprintf(g.plan, "%s\n", name);
+	if (control || !g.shards || g.nnormal % g.shards == g.shard - 1)
+		cell_make(c, name);
+}
+
+static void cell_copies(const struct cell *c, const char *name, bool control)
+{
+	cell_plan(c, name, control);
+	for (long i = 2; i <= g.copies; i++) {
+		char *copy = text("%s.%ld", name, i);
+
+		cell_plan(c, copy, control);
+		free(copy);
+	}
+}
 
 static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, const char *globs)
 {
@@ -649,7 +664,7 @@ static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, co
 	else if (g.lines)
 		cell_line(c, name);
 	else
-		cell_copies(c, name);
+		cell_copies(c, name, control);
 	g.ncells++;
 	g.nnormal += !control;
 	free(name);
@@ -699,11 +714,31 @@ static void check_names(const char *option, const struct words *w, const struct 
 			    option, w->v[i]);
 }
 
+/* "K/N" */
+static void shard_set(const char *s)
+{
+	int used = 0;
+
+	if (sscanf(s, "%zu/%zu%n", &g.shard, &g.shards, &used) != 2 || s[used] || !g.shard ||
+	    g.shard > g.shards)
+		die("-p %s: expected K/N, K from 1 to N", s);
+}
+
+static void suite_kernels(const char *name)
+{
+	const struct conf *suite = conf_find(&g.tree.suites, name);
+	const char *kernels = suite ? conf_get(suite, "kernels") : NULL;
+
+	if (!suite)
+		die("-s %s: no such file in configs/suites", name);
+	puts(kernels ? kernels : "stock");
+}
+
 static void options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lRno:SCxc:")) != -1) {
+	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lRno:SCxc:p:K:")) != -1) {
 		switch (opt) {
 		case 'L':
 			exit(0);
@@ -740,6 +775,12 @@ static void options(int argc, char **argv)
 		case 'S':
 			g.shell = true;
 			break;
+		case 'p':
+			shard_set(optarg);
+			break;
+		case 'K':
+			suite_kernels(optarg);
+			exit(0);
 		case 'C':
 			g.cold = true;
 			break;
@@ -772,17 +813,31 @@ static bool controls_asked(void)
 	return false;
 }
 
+/* Kernels may come one after the other: each adds its cells. */
+static FILE *run_file(const char *name)
+{
+	char *path = text("%s/%s", g.out, name);
+	FILE *f = fopen(path, "a");
+
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	free(path);
+	return f;
+}
+
 static void run_open(void)
 {
 	folder_make(g.out);
-	g.index = file_open(text("%s/cells", g.out));
-	g.rules = file_open(text("%s/snapshots.mk", g.out));
+	g.index = run_file("cells");
+	g.rules = run_file("snapshots.mk");
+	g.plan = run_file("plan");
 }
 
 static void run_close(void)
 {
 	file_close(g.index, "cells");
 	file_close(g.rules, "snapshots.mk");
+	file_close(g.plan, "plan");
 }
 
 int main(int argc, char **argv)

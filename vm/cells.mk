@@ -2,9 +2,11 @@
 #
 # make -f vm/cells.mk RUN=results/NAME -j N: every cell of RUN/cells that has no
 # verdict yet.  One cell is one target, and a failed one stops no other.  A cell
-# waits for its snapshot, if it has one; without it, it boots.
+# waits for its snapshot, if it has one; without it, it boots.  RETRY is how often a
+# cell that is lost is run again.
 
 SCALE ?= 1
+RETRY := 0
 export SCALE
 cells := $(shell cat $(RUN)/cells)
 guest := $(RUN)/bin/guest -s $(SCALE)
@@ -15,18 +17,32 @@ all: $(cells:%=$(RUN)/%/verdict)
 judge = $(RUN)/bin/judge -K $(RUN)/known $(@D) >$@.tmp 2>$(@D)/judge.log || \
 	case $$? in 1|4|5|6|7) ;; *) false ;; esac
 
-# Restored, and anything but pass: a guest that boots has to say so, too.
-doubt = grep -qx 'start warm' $(@D)/guest && ! grep -qx 'verdict pass' $@.tmp
+# Restored, and anything but pass: a guest that boots has to say so, too.  One that
+# booted and failed is run again: does it always?
+doubt = case "$$(head -n 1 $@.tmp), $$(grep '^start ' $(@D)/guest)" in \
+	'verdict pass, '*) false ;; \
+	*', start warm') to=warm ;; \
+	'verdict fail, start cold' | 'verdict fixed, start cold') to=first ;; \
+	*) false ;; esac
 
-# What the restored one left stays beside it, for the judge to compare.
-keep = mkdir $(@D)/warm && cd $(@D) && \
-	mv guest console.log ktap.log qemu.log qemu-warm judge.log warm/
+# What the first one left stays beside it, for the judge to compare.
+evidence = guest console.log ktap.log qemu.log qemu-warm judge.log warm first
+keep = mkdir $(@D)/$$to && cd $(@D) && \
+	for file in $(filter-out warm first,$(evidence)); do [ ! -e $$file ] || mv $$file $$to/; done
+
+# A lost cell, as often as RETRY says.
+lost = [ $$n -lt $(RETRY) ] && grep -qx 'verdict lost' $@.tmp
+aside = mkdir $(@D)/lost-$$n && cd $(@D) && \
+	for file in $(evidence); do [ ! -e $$file ] || mv $$file lost-$$n/; done
 
 $(RUN)/%/verdict:
-	@rm -rf $(@D)/warm
+	@rm -rf $(@D)/warm $(@D)/first $(@D)/lost-*
+	@printf 'start  %s\n' "$*"
 	@$(guest) $(@D)
 	@$(judge)
 	@if $(doubt); then ($(keep)) && $(guest) -c $(@D) && { $(judge); }; fi
+	@n=0; while $(lost); do \
+		n=$$((n + 1)); ($(aside)) && $(guest) -c $(@D) && { $(judge); }; done
 	@mv $@.tmp $@
 	@printf '%-6s %s\n' "$$(sed -n 's/^verdict //p' $@)" "$*"
 

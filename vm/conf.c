@@ -143,11 +143,13 @@ static bool excuses(const char *text)
 #define B		"[ \t]+"
 #define NAME		"[a-z0-9][a-z0-9_.-]*"
 #define MODULE		"[a-z0-9][a-z0-9_-]*"
+#define KERNEL		"[A-Za-z0-9/][A-Za-z0-9_.:/=+~,-]*"
 #define OPTION		"[A-Z0-9][A-Z0-9_]*"
 #define BOUND		"(-|[0-9][0-9.]*)"
 
 enum type {
 	T_TEXT, T_WORD, T_IDENT, T_NAME, T_NAMES, T_MODULES, T_OPTIONS, T_DEVICE, T_DEVDAX,
+	T_KERNELS,
 	T_RELEASE, T_BITS, T_SECONDS, T_RANK, T_SIZE, T_SEED, T_YES_NO, T_YES, T_FS_TYPE,
 	T_NAMESPACE, T_RE, T_EXCUSE, T_LOG, T_VERDICT, T_RUN, T_RANGE, T_CELLS, T_LABEL, T_ROWS,
 	T_OTHER, T_NONE, T_SEARCH, T_COUNT, T_CONFIDENCE, TYPES
@@ -165,6 +167,8 @@ static const struct {
 	[T_NAME]	= { "^" NAME "$", "one name of a-z 0-9 _ . -", NULL, 0 },
 	[T_NAMES]	= { "^" NAME "(" B NAME ")*$",
 			    "a list of names of a-z 0-9 _ . -, each once", each_once, 0 },
+	[T_KERNELS]	= { "^" KERNEL "(" B KERNEL ")*$",
+			    "a list of kernels as for -k, each once", each_once, 0 },
 	[T_MODULES]	= { "^" MODULE "(" B MODULE ")*$",
 			    "a list of module names of a-z 0-9 _ -, each once", each_once, 0 },
 	[T_OPTIONS]	= { "^" OPTION "(" B OPTION ")*$",
@@ -283,6 +287,8 @@ static const struct key {
 	{ CONF_KNOWN,		"ends",		MAY,		T_YES },
 	{ CONF_KNOWN,		"reference",	MUST,		T_TEXT },
 
+	{ CONF_SUITE,		"kernels",	MAY,		T_KERNELS },
+	{ CONF_SUITE,		"machine",	MAY,		T_NAME },
 	{ CONF_SUITE,		"cells",	MUST | MANY,	T_CELLS },
 
 	{ CONF_MATRIX,		"holder",	MUST | MANY,	T_LABEL },
@@ -600,6 +606,7 @@ static const struct reference {
 } references[] = {
 	{ CONF_SCENARIO,	"fs",		SET(fs) },
 	{ CONF_SCENARIO,	"machine",	SET(machines) },
+	{ CONF_SUITE,		"machine",	SET(machines) },
 	{ CONF_KNOWN,		"scenario",	SET(scenarios) },
 	{ CONF_KNOWN,		"fs",		SET(fs) },
 };

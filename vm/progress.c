@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * progress [-x] [-j JOBS] RUN: how far a run is.
+ *
+ * Reads what vm/cells.mk says, "start PATH" and "VERDICT PATH".  On a terminal one line is
+ * kept up to date, with the time that is left by what the cells took in earlier runs beside
+ * RUN; elsewhere each verdict is a line.  With -x the first verdict that is not as
+ * expected ends it, with status 1.
+ */
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_SIZE	1024
+#define EARLIER_RUNS	10	/* the newest of them are looked at */
+
+struct cell {
+	char	*path;
+	long	 ms;		/* what it took before, 0: not known */
+	bool	 done;
+};
+
+static struct {
+	const char	*run;
+	struct cell	*cells;
+	size_t		 n, done, running, bad;
+	long		 jobs;
+	bool		 terminal, stop;
+} g = { .jobs = 1 };
+
+static void *need(void *p)
+{
+	if (p)
+		return p;
+	perror("progress");
+	exit(2);
+}
+
+static char *join(const char *a, const char *b, const char *c)
+{
+	char *s;
+
+	return need(asprintf(&s, "%s/%s/%s", a, b, c) < 0 ? NULL : s);
+}
+
+/* What a cell of an earlier run took, 0 when nobody knows. */
+static long cell_ms(const char *run, const char *path)
+{
+	char *dir = join(g.run, "..", run), *file = join(dir, path, "guest"), line[128];
+	FILE *f = fopen(file, "re");
+	long ms = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "total_ms %ld", &ms);
+	if (f)
+		fclose(f);
+	free(dir);
+	free(file);
+	return ms;
+}
+
+static int is_run(const struct dirent *d)
+{
+	return d->d_name[0] >= '0' && d->d_name[0] <= '9';
+}
+
+/* From the newest earlier run that has it; names of runs are times. */
+static void look_back(void)
+{
+	char *parent = join(g.run, "..", ".");
+	struct dirent **runs;
+	int n = scandir(parent, &runs, is_run, alphasort), least;
+
+	least = n > EARLIER_RUNS ? n - EARLIER_RUNS : 0;
+	for (size_t i = 0; i < g.n; i++)
+		for (int k = n - 1; k >= least && !g.cells[i].ms; k--)
+			g.cells[i].ms = cell_ms(runs[k]->d_name, g.cells[i].path);
+	free(parent);
+}
+
+static void read_cells(void)
+{
+	char *file = join(g.run, ".", "cells"), line[PATH_SIZE];
+	FILE *f = fopen(file, "re");
+
+	if (!f) {
+		perror(file);
+		exit(2);
+	}
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		g.cells = need(reallocarray(g.cells, g.n + 1, sizeof(*g.cells)));
+		g.cells[g.n] = (struct cell){ .path = need(strdup(line)) };
+		file = join(g.run, line, "verdict");
+		g.cells[g.n].done = !access(file, F_OK);
+		g.done += g.cells[g.n++].done;
+	}
+	fclose(f);
+}
+
+/* Seconds, or -1 when no cell that is left is known. */
+static long time_left(void)
+{
+	size_t left = 0, known = 0;
+	long ms = 0;
+
+	for (size_t i = 0; i < g.n; i++) {
+		left += !g.cells[i].done;
+		known += !g.cells[i].done && g.cells[i].ms;
+		ms += g.cells[i].done ? 0 : g.cells[i].ms;
+	}
+	/* Those that are not known are as long as the others. */
+	return known ? ms / 1000 * (long)left / (long)known / g.jobs : -1;
+}
+
+static void show(void)
+{
+	long left = time_left();
+
+	if (!g.terminal)
+		return;
+	printf("\r\33[K%zu of %zu done, %zu running, %zu not as expected", g.done, g.n, g.running,
+	       g.bad);
+	if (left >= 0)
+		printf(", %ld:%02ld left", left / 60, left % 60);
+	fflush(stdout);
+}
+
+static bool is_bad(const char *word)
+{
+	return !strcmp(word, "fail") || !strcmp(word, "fixed") || !strcmp(word, "lost");
+}
+
+static void cell_done(const char *word, const char *path)
+{
+	for (size_t i = 0; i < g.n; i++) {
+		if (strcmp(g.cells[i].path, path) || g.cells[i].done)
+			continue;
+		g.cells[i].done = true;
+		g.done++;
+	}
+	g.running -= g.running > 0;
+	g.bad += is_bad(word);
+	if (!g.terminal || is_bad(word))
+		printf("%s%-6s %s\n", g.terminal ? "\r\33[K" : "", word, path);
+	fflush(stdout);
+}
+
+static void options(int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt(argc, argv, "xj:")) != -1) {
+		if (opt == 'x')
+			g.stop = true;
+		else if (opt == 'j' && atol(optarg) > 0)
+			g.jobs = atol(optarg);
+		else
+			optind = argc + 1;
+	}
+	if (optind != argc - 1) {
+		fputs("usage: progress [-x] [-j JOBS] RUN\n", stderr);
+		exit(2);
+	}
+	g.run = argv[optind];
+}
+
+int main(int argc, char **argv)
+{
+	char line[PATH_SIZE + 16], word[16], path[PATH_SIZE];
+
+	options(argc, argv);
+	g.terminal = isatty(STDOUT_FILENO);
+	read_cells();
+	if (g.terminal)
+		look_back();
+	while (!(g.stop && g.bad) && fgets(line, sizeof(line), stdin)) {
+		if (sscanf(line, "%15s %1023s", word, path) != 2) {
+			fputs(line, stdout);
+			fflush(stdout);
+			continue;
+		}
+		if (!strcmp(word, "start"))
+			g.running++;
+		else
+			cell_done(word, path);
+		show();
+	}
+	if (g.terminal)
+		fputs("\r\33[K", stdout);
+	return g.stop && g.bad;
+}
