@@ -54,7 +54,7 @@ c_files() {
 }
 
 sh_files() {
-	git ls-files -co --exclude-standard '*.sh' .ci/run vm/bisect-step | sort
+	git ls-files -co --exclude-standard '*.sh' '*.bash' .ci/run vm/bisect-step | sort
 }
 
 build() {
@@ -141,6 +141,7 @@ step golden selftest/golden.sh
 step report selftest/report.sh
 step formats selftest/formats.sh
 step html selftest/html.sh
+step ci selftest/ci.sh
 step docs selftest/docs.sh
 step bisect selftest/bisect.sh
 step shell selftest/shell.sh
