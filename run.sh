@@ -65,6 +65,7 @@ takes_runs=
 runs=
 dry=
 names=
+builder=
 args=			# lines of a name and what -k was
 pid=
 
@@ -236,7 +237,7 @@ run_make() {
 
 interrupted() {
 	trap '' INT TERM HUP
-	[ -z "${builder:-}" ] || kill -s TERM "$builder" 2>/dev/null || :
+	[ -z "$builder" ] || matrix_stop
 	[ -z "$pid" ] || kill -s TERM -- "-$pid" 2>/dev/null || :
 	[ -z "$pid" ] || wait "$pid" 2>/dev/null || :
 	snapshots_drop
@@ -323,21 +324,45 @@ matrix_kernel() {
 # A kernel that is not there is a lost cell.
 matrix_lost() {
 	cell=$(printf %s "$1" | tr -c 'A-Za-z0-9_.+~-' -)/none/build
+	! grep -Fqx "$cell" "$run/cells" || return 0
 	mkdir -p "$run/$cell"
 	printf 'verdict lost\nreason kernel %s cannot be had, see %s\nrows 0\n' "$1" \
 		"$run/$cell/build.log" >"$run/$cell/verdict"
-	cp "$run/.build.log" "$run/$cell/build.log"
+	cp "$run/.build.log" "$run/$cell/build.log" 2>/dev/null || :
 	echo "$cell" >>"$run/cells"
 	echo "$cell" >>"$run/plan"
+}
+
+# In a group of its own, so that a build ends with all that it has started.
+matrix_fetch() {
+	setsid vm/kernel.sh ${patches:+--patches "$patches"} "$1" >/dev/null 2>"$run/.build.log" &
+	echo $! >"$run/.fetch"
+	wait $!
 }
 
 # Kernels come one after the other, and each is tested while the next is built.
 matrix_build() {
 	trap - INT TERM HUP
 	for one in $kernels; do
-		(matrix_kernel "$one") 2>"$run/.build.log" &
-		wait $! || matrix_lost "$one"
+		if matrix_fetch "$one"; then
+			(matrix_kernel "$one") 2>>"$run/.build.log" &
+			wait $! || matrix_lost "$one"
+		else
+			matrix_lost "$one"
+		fi
 		echo "$one"
+	done
+}
+
+# Kernels that were not reached are lost: nobody shall take the rest for the whole.
+matrix_stop() {
+	kill -s TERM "$builder" 2>/dev/null || :
+	[ ! -f "$run/.fetch" ] || kill -s TERM -- "-$(cat "$run/.fetch")" 2>/dev/null || :
+	wait "$builder" 2>/dev/null || :
+	builder=
+	for one in $kernels; do
+		awk -v kernel="$one" '$2 == kernel { found = 1 } END { exit !found }' \
+			"$run/kernels" 2>/dev/null || matrix_lost "$one"
 	done
 }
 
@@ -350,11 +375,11 @@ matrix_run() {
 	while [ -z "$stopped" ] && read -r one <&3; do
 		make_cells
 	done
-	[ -z "$stopped" ] || kill -s TERM "$builder" 2>/dev/null || :
 	exec 3<&-
-	wait "$builder" || :
+	[ -z "$stopped" ] || matrix_stop
+	[ -z "$builder" ] || wait "$builder" || :
 	builder=
-	rm -f "$run/.ready" "$run/.build.log"
+	rm -f "$run/.ready" "$run/.build.log" "$run/.fetch"
 	run_end
 }
 

@@ -93,7 +93,7 @@ no_guest_left() {
 interrupt() {
 	rm -f "$logs/fifo"
 	mkfifo "$logs/fifo"
-	./run.sh -s smoke >"$logs/fifo" &
+	./run.sh matrix smoke >"$logs/fifo" &
 	pid=$! status=0
 	head -n 1 <"$logs/fifo"
 	kill -TERM "$pid"

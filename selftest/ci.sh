@@ -14,14 +14,6 @@ cd "$(dirname "$0")/.."
 # shellcheck source=SCRIPTDIR/tap.sh
 . selftest/tap.sh
 
-status() {	# NAME WANTED COMMAND...
-	name=$1 want=$2 got=0
-	shift 2
-	"$@" >"$tmp/out" 2>"$tmp/err" || got=$?
-	result "$name" "$want" "$got"
-	[ "$want" = "$got" ] || tail -n 5 "$tmp/out" "$tmp/err" | sed 's/^/# /'
-}
-
 # --- pipelines ----------------------------------------------------------------
 
 github() {	# FILE

@@ -21,14 +21,6 @@ report=${1:-out/report}
 formats="text ktap junit jsonl kcidb markdown html"
 python=/usr/bin/python3
 
-status() {	# NAME WANTED COMMAND...
-	name=$1 want=$2 got=0
-	shift 2
-	"$@" >"$tmp/out" 2>"$tmp/err" || got=$?
-	result "$name" "$want" "$got"
-	[ "$want" = "$got" ] || tail -n 5 "$tmp/out" "$tmp/err" | sed 's/^/# /'
-}
-
 print() {	# FORMAT RUN FILE
 	"$report" -f "$1" "$2" >"$3" || :
 }

@@ -20,6 +20,15 @@ result() {	# NAME WANTED GOT
 	fi
 }
 
+# What COMMAND ends with; it says it in $tmp/out and $tmp/err.
+status() {	# NAME WANTED COMMAND...
+	name=$1 want=$2 got=0
+	shift 2
+	"$@" >"$tmp/out" 2>"$tmp/err" || got=$?
+	result "$name" "$want" "$got"
+	[ "$want" = "$got" ] || tail -n 5 "$tmp/out" "$tmp/err" | sed 's/^/# /'
+}
+
 plan() {
 	echo "1..$count"
 	exit "$failed"

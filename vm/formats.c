@@ -305,7 +305,7 @@ static json_t *json_kernels(const struct run *r)
 	return all;
 }
 
-static json_t *json_events(const struct row *r)
+json_t *json_events(const struct row *r)
 {
 	json_t *all = json_array();
 

@@ -3,6 +3,9 @@
 #ifndef DAXPIN_FORMATS_H
 #define DAXPIN_FORMATS_H
 
+#include <jansson.h>
+
+struct row;
 struct run;
 
 void format_text(const struct run *r);
@@ -12,6 +15,9 @@ void format_jsonl(const struct run *r);
 void format_kcidb(const struct run *r);
 void format_markdown(const struct run *r);
 void format_html(const struct run *r);
+
+/* The events of a row, in their order. */
+json_t *json_events(const struct row *r);
 
 /* @s as a word of a Markdown table. */
 void put_markdown(const char *s);

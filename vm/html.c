@@ -110,16 +110,6 @@ static const char *kernel_argument(const struct cell *c)
 	return last;
 }
 
-static json_t *json_events(const struct row *r)
-{
-	json_t *all = json_array();
-
-	for (size_t i = 0; i < r->nevents; i++)
-		json_array_append_new(all, json_pack("{s:s, s:I}", "event", r->events[i].name,
-						     "ns", (json_int_t)r->events[i].ns));
-	return all;
-}
-
 static json_t *json_row(const struct row *r)
 {
 	json_t *said = json_array();

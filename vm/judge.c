@@ -131,7 +131,7 @@ static struct pattern endings[] = {
 	{ .re = "^end reset", .say = "guest reset itself" },
 	{ .re = "^end timeout ([^ ]+) (.*)",
 	  .say = "guest stopped answering in phase $1, after $2 s" },
-	{ .re = "^end flood (.*)", .say = "guest flooded its console: $1 bytes" },
+	{ .re = "^end flood (.*)", .say = "guest flooded its console" },
 	{ .re = "^end exit (.*)", .say = "QEMU exited with status $1" },
 	{ .re = "^end signal (.*)", .say = "QEMU was killed by signal $1" },
 	{ .re = "^end (.*)", .say = "guest did not power off: $1" },
