@@ -255,6 +255,7 @@ snapshots_drop() {
 make_cells() {
 	rm -f "$run/.said"
 	mkfifo "$run/.said"
+	out/progress -o "$run" >"$run/order"
 	# A group of its own: what make's shells have started is ended with them.
 	setsid make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" RETRY="$retry" >"$run/.said" &
 	pid=$!

@@ -142,6 +142,37 @@ result "and no more" "3 verdict lost ./lost-1 ./lost-2 " "$(ran 2)"
 fake warm fail lost pass
 result "after two that differ, both are put aside" "3 verdict pass ./lost-1 ./lost-1/warm " "$(ran 1)"
 
+# Known issues: what the judge says of the cell, and of CELL/cold.
+known() {	# VERDICT OF-COLD
+	fake warm "$@"
+	echo "#!/bin/sh
+for last; do :; done
+case \$last in */cold) file=cold ;; *) file=warm ;; esac
+echo \$(basename \$last) >>$tmp/fake/n
+awk -v RS=, NF $tmp/fake/\$file" >"$tmp/fake/bin/judge"
+	echo "$1" >"$tmp/fake/warm"
+	echo "$2" >"$tmp/fake/cold"
+	printf 'scenario a\nrow\tx.y\nrow\tx.z\nrow\tx.y.z\n' >"$tmp/fake/k/f/a/cell"
+	touch "$tmp/fake/k/f/a/qemu-args" "$tmp/fake/k/f/a/cell.in" "$tmp/fake/k/f/a/cell.out"
+}
+
+planned() {
+	sed -n 's/^row\t//p' "$tmp/fake/k/f/a/cold/cell" | tr '\n' ' '
+}
+
+y="row known x.y: issue" z="splat-known WARNING,title first WARNING,at x.z"
+known "verdict known,rows 3,$y" "verdict known,rows 1,$y"
+result "of a known issue its row is confirmed" "a cold verdict known ./cold x.y " \
+	"$(ran 0 | tr '\n' ' ' | sed "s/ rows .* \\.\//  .\//; s/  */ /g")$(planned)"
+known "verdict known,rows 3,$y,$z" "verdict known,rows 2,$y,$z"
+result "and that of a splat" "x.y x.z " "$(ran 0 >/dev/null; planned)"
+known "verdict known,rows 3,$y" "verdict pass,rows 1,row ok x.y"
+result "when it does not show, the whole cell boots" "a cold a " \
+	"$(ran 0 >/dev/null; tr '\n' ' ' <"$tmp/fake/n")"
+known "verdict known,rows 1,$y" "verdict known,rows 1,$y"
+result "as it does when it is the only row" "a a " \
+	"$(ran 0 >/dev/null; tr '\n' ' ' <"$tmp/fake/n")"
+
 # --- progress -----------------------------------------------------------------
 
 mkdir -p "$tmp/results/2/k/f/a" "$tmp/results/1/k/f/b"
@@ -155,5 +186,10 @@ result "and nothing comes after" "pass   k/f/a fail   k/f/b " "$(tr '\n' ' ' <"$
 result "on a terminal one line, with what is left" yes "$(script -qec \
 	"out/progress -j 1 '$tmp/results/2' <'$tmp/said'" /dev/null | tr '\r' '\n' |
 	grep -q '1 of 3 done, 1 running, 0 not as expected, 3:00 left' && echo yes)"
+mkdir -p "$tmp/results/1/k/f/c/warm"
+echo "total_ms 1000" >"$tmp/results/1/k/f/c/guest"
+echo "total_ms 99000" >"$tmp/results/1/k/f/c/warm/guest"
+result "a new cell comes first, then what takes longest" "k/f/a k/f/c k/f/b " \
+	"$(out/progress -o "$tmp/results/2" | tr '\n' ' ')"
 
 plan

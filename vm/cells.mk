@@ -3,12 +3,12 @@
 # make -f vm/cells.mk RUN=results/NAME -j N: every cell of RUN/cells that has no
 # verdict yet.  One cell is one target, and a failed one stops no other.  A cell
 # waits for its snapshot, if it has one; without it, it boots.  RETRY is how often a
-# cell that is lost is run again.
+# cell that is lost is run again.  RUN/order is the cells in another order, if it is there.
 
 SCALE ?= 1
 RETRY := 0
 export SCALE
-cells := $(shell cat $(RUN)/cells)
+cells := $(shell cat $(RUN)/order 2>/dev/null || cat $(RUN)/cells)
 guest := $(RUN)/bin/guest -s $(SCALE)
 
 all: $(cells:%=$(RUN)/%/verdict)
@@ -25,10 +25,13 @@ doubt = case "$$(head -n 1 $@.tmp), $$(grep '^start ' $(@D)/guest)" in \
 	'verdict fail, start cold' | 'verdict fixed, start cold') to=first ;; \
 	*) false ;; esac
 
+# For known issues those rows are enough that show them.
+confirmed = grep -qx 'verdict known' $@.tmp && vm/confirm.sh $(RUN) $(@D) $@.tmp
+
 # What the first one left stays beside it, for the judge to compare.
-evidence = guest console.log ktap.log qemu.log qemu-warm judge.log warm first
+evidence = guest console.log ktap.log qemu.log qemu-warm judge.log warm first cold
 keep = mkdir $(@D)/$$to && cd $(@D) && \
-	for file in $(filter-out warm first,$(evidence)); do [ ! -e $$file ] || mv $$file $$to/; done
+	for file in $(filter-out warm first cold,$(evidence)); do [ ! -e $$file ] || mv $$file $$to/; done
 
 # A lost cell, as often as RETRY says.
 lost = [ $$n -lt $(RETRY) ] && grep -qx 'verdict lost' $@.tmp
@@ -36,11 +39,12 @@ aside = mkdir $(@D)/lost-$$n && cd $(@D) && \
 	for file in $(evidence); do [ ! -e $$file ] || mv $$file lost-$$n/; done
 
 $(RUN)/%/verdict:
-	@rm -rf $(@D)/warm $(@D)/first $(@D)/lost-*
+	@rm -rf $(@D)/warm $(@D)/first $(@D)/cold $(@D)/lost-*
 	@printf 'start  %s\n' "$*"
 	@$(guest) $(@D)
 	@$(judge)
-	@if $(doubt); then ($(keep)) && $(guest) -c $(@D) && { $(judge); }; fi
+	@if $(doubt) && ! { $(confirmed); }; then \
+		($(keep)) && $(guest) -c $(@D) && { $(judge); }; fi
 	@n=0; while $(lost); do \
 		n=$$((n + 1)); ($(aside)) && $(guest) -c $(@D) && { $(judge); }; done
 	@mv $@.tmp $@

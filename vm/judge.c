@@ -1092,6 +1092,8 @@ static void print_splat(const struct judge *j, const struct splat *s)
 	printf("%s %s\n", splat_words[s->state], s->signature);
 	printf("title %s %s\n", follows(j, s) ? "follow" : "first",
 	       splat_title(s->signature, c->v + s->line, c->n - s->line));
+	if (s->row)
+		printf("at %s\n", s->row->name);
 }
 
 /* Of the two times that it ran, in how many was it not well? */

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * progress [-x] [-j JOBS] RUN: how far a run is.
+ * progress -o RUN: its cells, in the order in which they should begin.
  *
  * Reads what vm/cells.mk says, "start PATH" and "VERDICT PATH".  On a terminal one line is
  * kept up to date, with the time that is left by what the cells took in earlier runs beside
  * RUN; elsewhere each verdict is a line.  With -x the first verdict that is not as
  * expected ends it, with status 1.
+ *
+ * What took longest before begins first: a long cell that begins last is waited for alone.
+ * Nobody knows of a new one, so it comes before all.
  */
 #include <dirent.h>
 #include <stdbool.h>
@@ -14,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define PATH_SIZE	1024
 #define EARLIER_RUNS	10	/* the newest of them are looked at */
 
@@ -21,6 +26,7 @@ struct cell {
 	char	*path;
 	long	 ms;		/* what it took before, 0: not known */
 	bool	 done;
+	size_t	 turn;
 };
 
 static struct {
@@ -28,7 +34,7 @@ static struct {
 	struct cell	*cells;
 	size_t		 n, done, running, bad;
 	long		 jobs;
-	bool		 terminal, stop;
+	bool		 terminal, stop, order;
 } g = { .jobs = 1 };
 
 static void *need(void *p)
@@ -46,10 +52,10 @@ static char *join(const char *a, const char *b, const char *c)
 	return need(asprintf(&s, "%s/%s/%s", a, b, c) < 0 ? NULL : s);
 }
 
-/* What a cell of an earlier run took, 0 when nobody knows. */
-static long cell_ms(const char *run, const char *path)
+/* What the guest of a folder took, 0 when nobody knows. */
+static long guest_ms(const char *dir, const char *guest)
 {
-	char *dir = join(g.run, "..", run), *file = join(dir, path, "guest"), line[128];
+	char *file = join(dir, guest, "guest"), line[128];
 	FILE *f = fopen(file, "re");
 	long ms = 0;
 
@@ -57,8 +63,21 @@ static long cell_ms(const char *run, const char *path)
 		sscanf(line, "total_ms %ld", &ms);
 	if (f)
 		fclose(f);
-	free(dir);
 	free(file);
+	return ms;
+}
+
+/* What a cell of an earlier run took, with the other guests that it was run in. */
+static long cell_ms(const char *run, const char *path)
+{
+	static const char * const guests[] = { ".", "warm", "first", "cold" };
+	char *parent = join(g.run, "..", run), *dir = join(parent, path, ".");
+	long ms = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(guests); i++)
+		ms += guest_ms(dir, guests[i]);
+	free(parent);
+	free(dir);
 	return ms;
 }
 
@@ -93,7 +112,7 @@ static void read_cells(void)
 	while (fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
 		g.cells = need(reallocarray(g.cells, g.n + 1, sizeof(*g.cells)));
-		g.cells[g.n] = (struct cell){ .path = need(strdup(line)) };
+		g.cells[g.n] = (struct cell){ .path = need(strdup(line)), .turn = g.n };
 		file = join(g.run, line, "verdict");
 		g.cells[g.n].done = !access(file, F_OK);
 		g.done += g.cells[g.n++].done;
@@ -149,12 +168,33 @@ static void cell_done(const char *word, const char *path)
 	fflush(stdout);
 }
 
+static int by_ms(const void *a, const void *b)
+{
+	const struct cell *x = a, *y = b;
+
+	if (x->ms == y->ms)
+		return x->turn < y->turn ? -1 : 1;
+	if (!x->ms || !y->ms)
+		return x->ms ? 1 : -1;
+	return x->ms > y->ms ? -1 : 1;
+}
+
+static void print_order(void)
+{
+	look_back();
+	qsort(g.cells, g.n, sizeof(*g.cells), by_ms);
+	for (size_t i = 0; i < g.n; i++)
+		puts(g.cells[i].path);
+}
+
 static void options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "xj:")) != -1) {
-		if (opt == 'x')
+	while ((opt = getopt(argc, argv, "oxj:")) != -1) {
+		if (opt == 'o')
+			g.order = true;
+		else if (opt == 'x')
 			g.stop = true;
 		else if (opt == 'j' && atol(optarg) > 0)
 			g.jobs = atol(optarg);
@@ -162,7 +202,7 @@ static void options(int argc, char **argv)
 			optind = argc + 1;
 	}
 	if (optind != argc - 1) {
-		fputs("usage: progress [-x] [-j JOBS] RUN\n", stderr);
+		fputs("usage: progress [-o] [-x] [-j JOBS] RUN\n", stderr);
 		exit(2);
 	}
 	g.run = argv[optind];
@@ -175,6 +215,10 @@ int main(int argc, char **argv)
 	options(argc, argv);
 	g.terminal = isatty(STDOUT_FILENO);
 	read_cells();
+	if (g.order) {
+		print_order();
+		return 0;
+	}
 	if (g.terminal)
 		look_back();
 	while (!(g.stop && g.bad) && fgets(line, sizeof(line), stdin)) {
