@@ -575,7 +575,10 @@ static char *function_below(const struct judge *j, size_t from)
 	return say;
 }
 
-/* The next row after @row that can have said in the log that test @name runs. */
+/*
+ * The next row after @row that can have said in the log that test @name runs.  One that was
+ * skipped before it had anything to show has said nothing.
+ */
 static const struct row *next_row(const struct judge *j, const struct row *row, const char *name)
 {
 	const struct row *next = NULL;
@@ -583,7 +586,8 @@ static const struct row *next_row(const struct judge *j, const struct row *row, 
 	for (const struct row *r = j->rows; r < j->rows + j->nrows; r++) {
 		const char *test = strrchr(r->name, '.');
 
-		if (!r->turn || r->state == ROW_SKIP || !test || strcmp(test + 1, name))
+		if (!r->turn || (r->state == ROW_SKIP && !r->witness) || !test ||
+		    strcmp(test + 1, name))
 			continue;
 		if (r->turn > (row ? row->turn : 0) && (!next || r->turn < next->turn))
 			next = r;
