@@ -17,7 +17,7 @@ INSTALL_PATH ?= $(CURDIR)/out/install
 
 # Where to build; the guests' parts below are always in out.
 O ?= out
-TOOLS := bisect cells guest judge matrix progress report times
+TOOLS := bisect cells guest judge losses matrix progress report times
 TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
 PROGRAMS := $(addprefix $(O)/programs/,init ctl $(TESTS))
 

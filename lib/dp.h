@@ -338,6 +338,47 @@ int dp_pfn_refs(uint64_t pfn);
 long dp_pins_taken(void);
 
 /*
+ * Write-back and reclaim: what they did to a page, and who makes them do it
+ */
+
+/* Bits of /proc/kpageflags (include/linux/kernel-page-flags.h). */
+enum dp_page_flag {
+	DP_PAGE_REFERENCED	= 2,
+	DP_PAGE_DIRTY		= 4,
+	DP_PAGE_ACTIVE		= 6,
+	DP_PAGE_WRITEBACK	= 8,
+	DP_PAGE_MAPPED		= 11,	/* by a page table of anybody */
+	DP_PAGE_PRIVATE		= 35,	/* the folio has buffers */
+};
+
+#define DP_PAGE(flag)	(1ULL << DP_PAGE_##flag)
+
+/* The flags of a page frame.  Only looks.  Of a large folio, those of its first page tell. */
+int dp_page_flags(uint64_t pfn, uint64_t *flags);
+
+/* The counter @name of /proc/vmstat, up to date, or -1 when this kernel has none. */
+long dp_vmstat(const char *name);
+
+/*
+ * How many pages of @len bytes at @off (page-aligned both, at most 512 pages) the page
+ * cache has, by mincore(2) of a mapping that is not touched.
+ */
+long dp_file_resident(int fd, off_t off, size_t len);
+
+/*
+ * Move the calling process into a memory cgroup of its own, /sys/fs/cgroup/daxpin, for
+ * good: what it brings into the page cache from now on is charged there.  -ENOENT without
+ * a hierarchy of version 2 or its memory controller.
+ */
+int dp_cgroup_enter(void);
+
+/*
+ * Have the kernel reclaim @bytes of it (memory.reclaim, since 5.19): -EAGAIN when it
+ * gets less, -ENOENT without that file.
+ */
+int dp_cgroup_reclaim(size_t bytes);
+
+/*
  * Autopsy: why does @c not return?  Has the kernel log every blocked task
  * (sysrq w) and every CPU (sysrq l), releases the @n pins one by one, takes and
  * drops a reference of the page at @addr (whose frame is @pfn), which wakes whoever

@@ -47,7 +47,7 @@ static const struct {
 };
 
 /* The faults of the task that lets go; all others are of the one that collides. */
-static const char *const releasing[] = { "wake_up_var" };
+static const char *const releasing[] = { "wake_up_var", "block_dirty_folio" };
 
 static enum dp_role fault_role(const char *name)
 {

@@ -333,19 +333,7 @@ int dp_longterm_write(struct dp_longterm *l, const void *buf)
 
 long dp_pins_held(void)
 {
-	long taken = -1, dropped = -1, value;
-	FILE *f = fopen("/proc/vmstat", "re");
-	char line[128];
+	long taken = dp_pins_taken(), dropped = dp_vmstat("nr_foll_pin_released");
 
-	/* Counters are kept for each CPU until somebody asks for them to be folded. */
-	dp_knob_set("/proc/sys/vm/stat_refresh", "1");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "nr_foll_pin_acquired %ld", &value) == 1)
-			taken = value;
-		else if (sscanf(line, "nr_foll_pin_released %ld", &value) == 1)
-			dropped = value;
-	}
-	if (f)
-		fclose(f);
 	return taken < 0 || dropped < 0 ? -1 : taken - dropped;
 }

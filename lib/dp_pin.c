@@ -36,21 +36,9 @@ int dp_pfn_refs(uint64_t pfn)
 	return page_ask(DAXPIN_PFN, &page);
 }
 
-/* The counters are kept for each CPU until somebody asks for them to be folded. */
 long dp_pins_taken(void)
 {
-	FILE *f = fopen("/proc/vmstat", "re");
-	long value = -1;
-	char line[128];
-
-	/* Without it the number is a little old. */
-	dp_knob_set("/proc/sys/vm/stat_refresh", "1");
-	while (f && value < 0 && fgets(line, sizeof(line), f))
-		if (sscanf(line, "nr_foll_pin_acquired %ld", &value) != 1)
-			value = -1;
-	if (f)
-		fclose(f);
-	return value;
+	return dp_vmstat("nr_foll_pin_acquired");
 }
 
 const struct holder dp_holders[] = {

@@ -15,14 +15,22 @@ struct place {
 	char	device[128];
 	char	path[128];
 	char	type[16];
-	char	options[16];	/* its dax= */
+	char	options[64];	/* those that a cell may have asked for */
 	bool	unmounted;
 };
+
+static inline void place_option(struct place *p, const char *option)
+{
+	size_t used = strlen(p->options);
+
+	snprintf(p->options + used, sizeof(p->options) - used, "%s%s", used ? "," : "", option);
+}
 
 /* What is mounted on DAXPIN_DIR; -ENOENT if nothing is. */
 static inline int place_find(struct place *p)
 {
-	static const char *const modes[] = { "dax=always", "dax=never", "dax=inode" };
+	static const char *const asked[] = { "dax=always", "dax=never", "dax=inode",
+					     "data=journal", "nodelalloc" };
 	FILE *f = setmntent("/proc/mounts", "re");
 	const char *dir = getenv("DAXPIN_DIR");
 	struct mntent *m;
@@ -33,9 +41,10 @@ static inline int place_find(struct place *p)
 		snprintf(p->device, sizeof(p->device), "%s", m->mnt_fsname);
 		snprintf(p->path, sizeof(p->path), "%s", m->mnt_dir);
 		snprintf(p->type, sizeof(p->type), "%s", m->mnt_type);
-		for (int i = 0; i < 3; i++)
-			if (hasmntopt(m, modes[i]))
-				snprintf(p->options, sizeof(p->options), "%s", modes[i]);
+		p->options[0] = '\0';
+		for (int i = 0; i < 5; i++)
+			if (hasmntopt(m, asked[i]))
+				place_option(p, asked[i]);
 	}
 	if (f)
 		endmntent(f);

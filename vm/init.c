@@ -61,6 +61,7 @@ static const struct {
 	{ "sysfs",	"/sys",				NULL },
 	{ "debugfs",	"/sys/kernel/debug",		NULL },
 	{ "tracefs",	"/sys/kernel/tracing",		NULL },
+	{ "cgroup2",	"/sys/fs/cgroup",		NULL },
 	{ "tmpfs",	"/tmp",				NULL },
 };
 
@@ -266,7 +267,8 @@ static void mount_all(void)
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
 		mkdir(mounts[i].dir, 0755);
 		if (mount(mounts[i].type, mounts[i].dir, mounts[i].type, 0, mounts[i].options) &&
-		    errno != EBUSY && strcmp(mounts[i].type, "tracefs"))
+		    errno != EBUSY && strcmp(mounts[i].type, "tracefs") &&
+		    strcmp(mounts[i].type, "cgroup2"))
 			dprintf(STDERR_FILENO, "daxpin: mount %s: %s\n", mounts[i].dir,
 				strerror(errno));
 	}

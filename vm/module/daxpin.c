@@ -70,6 +70,10 @@ static struct fault faults[] = {
 	  .gone = "who pinned a part and is refused the rest lets go of that part",
 	  .function = { "unpin_user_pages" },
 	  .stub = return_zero },
+	{ .name = "block_dirty_folio",
+	  .gone = "who wrote into a page of a file makes it dirty when he lets go of it",
+	  .function = { "block_dirty_folio" },
+	  .stub = return_zero },
 };
 
 static DEFINE_MUTEX(fault_lock);	/* owner, and registration of the probes */
