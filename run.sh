@@ -325,7 +325,7 @@ matrix_kernel() {
 # A kernel that is not there is a lost cell.
 matrix_lost() {
 	cell=$(printf %s "$1" | tr -c 'A-Za-z0-9_.+~-' -)/none/build
-	! grep -Fqx "$cell" "$run/cells" || return 0
+	! grep -Fqsx "$cell" "$run/cells" || return 0
 	mkdir -p "$run/$cell"
 	printf 'verdict lost\nreason kernel %s cannot be had, see %s\nrows 0\n' "$1" \
 		"$run/$cell/build.log" >"$run/$cell/verdict"
@@ -338,7 +338,10 @@ matrix_lost() {
 matrix_fetch() {
 	setsid vm/kernel.sh ${patches:+--patches "$patches"} "$1" >/dev/null 2>"$run/.build.log" &
 	echo $! >"$run/.fetch"
-	wait $!
+	fetched=0
+	wait $! || fetched=$?
+	rm -f "$run/.fetch"	# its number may be another's from now on
+	return "$fetched"
 }
 
 # Kernels come one after the other, and each is tested while the next is built.

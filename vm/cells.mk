@@ -2,8 +2,8 @@
 #
 # make -f vm/cells.mk RUN=results/NAME -j N: every cell of RUN/cells that has no
 # verdict yet.  One cell is one target, and a failed one stops no other.  A cell
-# waits for its snapshot, if it has one; without it, it boots.  RETRY is how often a
-# cell that is lost is run again.  RUN/order is the cells in another order, if it is there.
+# is restored from its snapshot, if it has one; without it, it boots.  RETRY is how often
+# a cell that is lost is run again.  RUN/order is the cells in another order, if it is there.
 
 SCALE ?= 1
 RETRY := 0
@@ -11,7 +11,18 @@ export SCALE
 cells := $(shell cat $(RUN)/order 2>/dev/null || cat $(RUN)/cells)
 guest := $(RUN)/bin/guest -s $(SCALE)
 
-all: $(cells:%=$(RUN)/%/verdict)
+todo := $(foreach cell,$(cells),$(if $(wildcard $(RUN)/$(cell)/verdict),,$(cell)))
+snapshots := $(patsubst $(realpath $(RUN))/%,$(RUN)/%/ready,$(realpath $(todo:%=$(RUN)/%/snapshot)))
+
+# All snapshots first: make would come back to cells that wait for one when all others
+# have begun, and the longest would be the last.
+all:
+	@$(MAKE) -f vm/cells.mk snapshots
+	@$(MAKE) -f vm/cells.mk cells
+
+snapshots: $(sort $(snapshots))
+
+cells: $(todo:%=$(RUN)/%/verdict)
 
 # The judge's exit status is its verdict, which the file says too; any other is none.
 judge = $(RUN)/bin/judge -K $(RUN)/known $(@D) >$@.tmp 2>$(@D)/judge.log || \
@@ -56,4 +67,4 @@ $(RUN)/snapshots/%/ready:
 
 -include $(RUN)/snapshots.mk
 
-.PHONY: all
+.PHONY: all snapshots cells
