@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Children, and what can be seen of them from outside. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "dp.h"
+#include "dp_holder.h"
 #include "dp_module.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -152,6 +154,24 @@ static int read_text(pid_t pid, const char *name, char *buf, size_t size)
 		return -errno;
 	buf[n] = '\0';
 	return 0;
+}
+
+bool other_thread_runs(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	bool runs = false;
+
+	while (d && !runs && (e = readdir(d))) {
+		pid_t tid = atoi(e->d_name);	/* 0 for "." and ".." */
+		char wchan[32];
+
+		runs = tid && tid != gettid() &&
+		       !read_text(tid, "wchan", wchan, sizeof(wchan)) && !strcmp(wchan, "0");
+	}
+	if (d)
+		closedir(d);
+	return runs;
 }
 
 /* The state of a task that waits for DAX pages in @wchan, 0 when nobody does there. */

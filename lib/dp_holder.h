@@ -39,6 +39,9 @@ static inline bool pin_is(const struct dp_pin *p, unsigned int flag)
 	return dp_holders[p->kind].flags & flag;
 }
 
+/* dp_child.c: does a thread of this process run, beside the one that asks? */
+bool other_thread_runs(void);
+
 /* The pinned range as two vectors. */
 void pin_split(const struct dp_pin *p, struct iovec iov[2]);
 

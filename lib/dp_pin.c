@@ -103,22 +103,24 @@ static int page_gained(uint64_t pfn, int idle)
 
 /*
  * 1 once all pages have their references.  Pages of one folio share theirs, so that one
- * reference may be of the first page alone: a child that still runs may be taking more.
+ * reference may be of the first page alone: a child that still runs after that may be
+ * taking more, and so may a worker of io_uring, which is a thread of ours.
  */
 static int pin_taken(const struct dp_pin *p)
 {
-	struct dp_sight s = { 0 };
-	int gained, err;
+	int gained = page_gained(p->pfn, p->idle), err;
+	struct dp_sight s;
 
-	err = p->child.pid ? dp_child_look(&p->child, &s) : 0;
+	if (gained > 0)
+		gained = page_gained(p->last_pfn, p->last_idle);
+	if (!p->child.pid)
+		return gained > 0 ? !other_thread_runs() : gained;
+	err = dp_child_look(&p->child, &s);
 	if (err)
 		return err;
-	if (p->child.pid && s.state == DP_DONE)
+	if (s.state == DP_DONE)
 		return -EIO;	/* refused: the caller asks for the reason */
-	if (s.task == 'R')
-		return 0;
-	gained = page_gained(p->pfn, p->idle);
-	return gained > 0 ? page_gained(p->last_pfn, p->last_idle) : gained;
+	return s.task == 'R' ? 0 : gained;
 }
 
 /* I/O may be handed to a worker before it takes its pages: wait for the references themselves. */

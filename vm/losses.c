@@ -120,18 +120,18 @@ static FILE *cell_open(const char *run, const struct group *cell, const char *na
 	return fopen(path, "r");
 }
 
-/* What a kernel does that was broken on purpose is nothing of it. */
-static bool is_control(const char *run, const struct group *cell)
+/* A kernel that was broken on purpose is none of them, and what is not whole no evidence. */
+static bool is_evidence(const char *run, const struct group *cell)
 {
 	FILE *f = cell_open(run, cell, "verdict");
-	bool control = false;
+	bool evidence = f;
 	char line[4096];
 
 	while (f && fgets(line, sizeof(line), f))
-		control |= !strcmp(line, "control yes\n");
+		evidence &= strcmp(line, "control yes\n") && strcmp(line, "verdict lost\n");
 	if (f)
 		fclose(f);
-	return control;
+	return evidence;
 }
 
 static void cell_read(const char *run, const struct group *cell)
@@ -166,7 +166,7 @@ static void run_read(const char *run)
 	if (!f)
 		die(path, strerror(errno));
 	while (fgets(line, sizeof(line), f))
-		if (cell_parse(&cell, line) && !is_control(run, &cell))
+		if (cell_parse(&cell, line) && is_evidence(run, &cell))
 			cell_read(run, &cell);
 	fclose(f);
 }
