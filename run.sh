@@ -24,7 +24,7 @@
 #   -f FS        only on this file system (configs/fs/FS)
 #   -r GLOB      only rows whose whole name matches
 #   -m MACHINE   on this machine (configs/machine/MACHINE)
-#   -j N         that many guests at a time (default: one more than CPUs)
+#   -j N         that many guests at a time (default: two more than CPUs)
 #   --fail-fast  stop at the first cell that is fail, fixed or lost
 #   --retry-lost N run a cell that is lost again, up to N times
 #   --shard K/N  every Nth cell only, from the Kth on, and all controls
