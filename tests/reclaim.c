@@ -7,6 +7,7 @@
  * nobody.  Each row has one of those look, sees in /proc/vmstat that it did, and wants
  * the same page where it was, and the data.
  */
+#include "cleaner.h"
 #include "place.h"
 #include "rig.h"
 
@@ -15,23 +16,33 @@
 #define PIN_IN_PMD	(PMD / 2)
 
 #define CHUNK		1048576UL
-#define RECLAIM_BYTES	(4 * CHUNK)
+#define GROUP_BYTES	(4 * CHUNK)	/* of page cache that the group can give */
 #define LOOK_MS		60000	/* until kswapd runs, all memory has to be read full */
 
-/* Who looks for memory, and the tracepoint that tells, or NULL. */
-struct agent {
-	int		(*run)(struct dp_events *seen);	/* 0 or -errno, -ENODATA: had no effect */
-	const char	*event;
+struct stage {
+	struct rig		 r;
+	struct prey		 prey;		/* beside: a page of the RAM disk */
+	const struct cleaner	*agent;
 };
 
+static const char *nobody_looked(const struct prey *p)
+{
+	return dp_events_count(&p->seen) > 0 ? NULL : "nobody has looked for memory";
+}
+
+static const char *not_dropped(const struct prey *p)
+{
+	return beside_stays(p) ?: not_shrunk(p);
+}
+
 /* Page cache of the block device @path, until something is seen or there is no more. */
-static int read_device(const char *path, struct dp_events *seen, size_t max)
+static int read_device(const char *path, const struct prey *p, size_t max)
 {
 	char *buf = malloc(CHUNK);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 || !buf ? -1 : 1;
 
-	for (size_t done = 0; n > 0 && done < max && !dp_events_count(seen); done += n)
+	for (size_t done = 0; n > 0 && done < max && !dp_events_count(&p->seen); done += n)
 		n = read(fd, buf, CHUNK);
 	if (fd >= 0)
 		close(fd);
@@ -39,98 +50,80 @@ static int read_device(const char *path, struct dp_events *seen, size_t max)
 	return n < 0 ? -EIO : 0;
 }
 
-/* What the page cache has of the device is gone afterwards. */
-static int drop(const char *mode)
+static int reclaim_group(struct prey *p)
 {
-	int fd = open(getenv("DAXPIN_RAMDISK"), O_RDONLY | O_CLOEXEC), err = -EIO;
-	char page[PAGE];
-	long left = -1;
-
-	if (fd < 0)
-		return -errno;
-	if (pread(fd, page, PAGE, 0) == PAGE && dp_file_resident(fd, 0, PAGE) == 1)
-		err = dp_knob_set("/proc/sys/vm/drop_caches", mode);
-	left = dp_file_resident(fd, 0, PAGE);
-	close(fd);
-	return err ?: left ? -ENODATA : 0;
-}
-
-static int drop_pages(struct dp_events *seen)
-{
-	(void)seen;
-	return drop("1");
-}
-
-static int drop_slab(struct dp_events *seen)
-{
-	(void)seen;
-	return dp_knob_set("/proc/sys/vm/drop_caches", "2");
-}
-
-static int drop_both(struct dp_events *seen)
-{
-	(void)seen;
-	return drop("3");
-}
-
-static int compact(struct dp_events *seen)
-{
-	(void)seen;
-	return dp_knob_set("/proc/sys/vm/compact_memory", "1");
-}
-
-/* Pages that the group can give are there first; what it does not get is no error. */
-static int reclaim_group(struct dp_events *seen)
-{
-	int err = read_device(getenv("DAXPIN_RAMDISK"), seen, RECLAIM_BYTES);
-
-	if (err)
-		return err;
-	err = dp_cgroup_reclaim(RECLAIM_BYTES);
-	return err == -EAGAIN ? 0 : err;
+	return read_device(getenv("DAXPIN_RAMDISK"), p, GROUP_BYTES) ?: clean_reclaim(p);
 }
 
 /* The device of the file system has more bytes than the machine has memory. */
-static int wake_kswapd(struct dp_events *seen)
+static int wake_kswapd(struct prey *p)
 {
 	struct place place;
 	int err = place_find(&place);
 
-	return err ?: read_device(place.device, seen, SIZE_MAX);
+	return err ?: read_device(place.device, p, SIZE_MAX);
 }
 
-static const struct agent pages = { drop_pages };
-static const struct agent slab = { drop_slab, "vmscan/mm_shrink_slab_end" };
-static const struct agent both = { drop_both, "vmscan/mm_shrink_slab_end" };
-static const struct agent compaction = { compact, "compaction/mm_compaction_begin" };
-static const struct agent group = { reclaim_group, "vmscan/mm_vmscan_lru_shrink_inactive" };
-static const struct agent kswapd = { wake_kswapd, "vmscan/mm_vmscan_kswapd_wake" };
-
-static int look(const struct agent *a)
+/* For a control: the pinned pages go after all, and the file gets others. */
+static int steal(struct prey *p)
 {
-	struct dp_events seen;
-	int err;
+	const struct stage *s = (struct stage *)((char *)p - offsetof(struct stage, prey));
+	int fd = openat(s->r.file.dir, s->r.file.name, O_RDWR | O_CLOEXEC), err = 0;
+	char data[PIN_LEN];
 
-	if (!a->event)
-		return a->run(NULL);
-	err = dp_events_open(&seen, a->event, NULL, DP_ANYBODYS);
-	if (err)
-		return err;
-	err = a->run(&seen);
-	if (!err && dp_events_count(&seen) <= 0)
-		err = -ENODATA;
-	dp_events_close(&seen);
+	if (fd < 0)
+		return -errno;
+	dp_data_fill(data, PIN_LEN, PIN, FILE_SEED);
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PIN, PIN_LEN) ||
+	    pwrite(fd, data, PIN_LEN, PIN) != PIN_LEN)
+		err = -errno;
+	close(fd);
 	return err;
 }
 
-struct stage {
-	struct rig		r;
-	const struct agent	*agent;
+static const char *done(const struct prey *p)
+{
+	(void)p;
+	return NULL;
+}
+
+static const struct cleaner both = {
+	"vmscan/mm_shrink_slab_end", NULL, clean_drop_all, not_dropped,
 };
+
+static const struct cleaner compaction = {
+	"compaction/mm_compaction_begin", NULL, clean_compact, nobody_looked,
+};
+
+static const struct cleaner group = {
+	"vmscan/mm_vmscan_lru_shrink_inactive", NULL, reclaim_group, nobody_looked,
+};
+
+static const struct cleaner kswapd = {
+	"vmscan/mm_vmscan_kswapd_wake", NULL, wake_kswapd, nobody_looked,
+};
+
+static const struct cleaner thief = { .run = steal, .undone = done };
+
+/* Once; -ENODATA when it has not done what it is for. */
+static int look(struct stage *s)
+{
+	struct prey *p = &s->prey;
+	char page[PAGE];
+	int err;
+
+	if (pread(p->beside, page, PAGE, 0) != PAGE || dp_file_resident(p->beside, 0, PAGE) != 1)
+		return -EIO;
+	err = prey_watch(p, s->agent) ?: s->agent->run(p);
+	if (!err && s->agent->undone(p))
+		err = -ENODATA;
+	dp_events_close(&p->seen);
+	return err;
+}
 
 static int run_agent(struct rig *r)
 {
-	return look(((struct stage *)r)->agent);
+	return look((struct stage *)r);
 }
 
 static const struct op agent_op = { run_agent };
@@ -143,22 +136,23 @@ FIXTURE(reclaim) {
 };
 
 FIXTURE_VARIANT(reclaim) {
-	const struct agent *agent;
+	const struct cleaner *agent;
 	enum dp_map map;
 };
 
-FIXTURE_VARIANT_ADD(reclaim, pages_pte)	 { &pages,      DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(reclaim, pages_pmd)	 { &pages,      DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(reclaim, slab_pte)	 { &slab,       DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(reclaim, slab_pmd)	 { &slab,       DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(reclaim, both_pte)	 { &both,       DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(reclaim, both_pmd)	 { &both,       DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(reclaim, pages_pte)	 { &cleaner_drop_caches, DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(reclaim, pages_pmd)	 { &cleaner_drop_caches, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(reclaim, slab_pte)	 { &cleaner_drop_slab, DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(reclaim, slab_pmd)	 { &cleaner_drop_slab, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(reclaim, both_pte)	 { &both, DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(reclaim, both_pmd)	 { &both, DP_MAP_PMD };
 FIXTURE_VARIANT_ADD(reclaim, compact_pte) { &compaction, DP_MAP_PTE };
 FIXTURE_VARIANT_ADD(reclaim, compact_pmd) { &compaction, DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(reclaim, group_pte)	 { &group,      DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(reclaim, group_pmd)	 { &group,      DP_MAP_PMD };
-FIXTURE_VARIANT_ADD(reclaim, kswapd_pte) { &kswapd,     DP_MAP_PTE };
-FIXTURE_VARIANT_ADD(reclaim, kswapd_pmd) { &kswapd,     DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(reclaim, group_pte)	 { &group, DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(reclaim, group_pmd)	 { &group, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(reclaim, kswapd_pte) { &kswapd, DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(reclaim, kswapd_pmd) { &kswapd, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(reclaim, thief_pte)	 { &thief, DP_MAP_PTE };
 
 FIXTURE_SETUP(reclaim)
 {
@@ -167,6 +161,9 @@ FIXTURE_SETUP(reclaim)
 	if (dp_cgroup_enter())
 		SKIP(return, "no memory cgroup: /sys/fs/cgroup is not of version 2, or has none");
 	rig_open(_metadata, &self->s.r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
+	self->s.prey.beside = open(getenv("DAXPIN_RAMDISK"), O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, self->s.prey.beside);
+	self->s.prey.len = PAGE;
 	self->s.agent = variant->agent;
 	self->s.r.settle_ms = LOOK_MS;
 	self->c = variant->map == DP_MAP_PMD ? &c_pmd : &c_pte;
@@ -174,6 +171,7 @@ FIXTURE_SETUP(reclaim)
 
 FIXTURE_TEARDOWN(reclaim)
 {
+	close(self->s.prey.beside);
 	rig_close(&self->s.r);
 }
 
@@ -213,6 +211,19 @@ static void come_back(struct __test_metadata *_metadata, struct rig *r)
 				    MAP_SHARED | MAP_FIXED, r->file.fd, 0));
 }
 
+/* With a fault that is for who collides, if there is one. */
+static int look_armed(struct stage *s)
+{
+	int fault = dp_fault_arm(DP_COLLIDES), err;
+
+	if (fault < 0 && fault != -ENODATA)
+		return fault;
+	err = look(s);
+	if (fault >= 0)
+		close(fault);
+	return err;
+}
+
 static void forget(struct __test_metadata *_metadata, struct stage *s, enum dp_pin_kind kind,
 		   const struct collision *c)
 {
@@ -226,7 +237,7 @@ static void forget(struct __test_metadata *_metadata, struct stage *s, enum dp_p
 	take_pin(_metadata, r);
 	ASSERT_EQ(0, fstat(r->file.fd, &before));
 	leave(_metadata, r);
-	err = look(s->agent);
+	err = look_armed(s);
 	TH_LOG("witness: looked=%d refs=%d", err, dp_pfn_refs(r->pfn));
 	ASSERT_EQ(0, err);
 	EXPECT_LT(r->pin.idle - 1, dp_pfn_refs(r->pfn));	/* less its mapping */
