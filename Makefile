@@ -28,9 +28,10 @@ all: $(addprefix $(O)/,$(TOOLS)) $(PROGRAMS)
 
 $(O)/guest: vm/qmp.c vm/qmp.h vm/snapshot.c vm/snapshot.h
 $(O)/guest: LDLIBS := -ljansson
-$(O)/bisect: vm/decide.c vm/decide.h
+$(O)/bisect: vm/decide.c vm/decide.h vm/list.c vm/list.h
 $(O)/judge: vm/title.c vm/title.h
-$(O)/report: $(addprefix vm/,record.c record.h title.c title.h formats.c formats.h diff.c diff.h html.c) $(wildcard vm/html/*)
+$(O)/progress: vm/list.c vm/list.h
+$(O)/report: $(addprefix vm/,list.c list.h record.c record.h title.c title.h formats.c formats.h diff.c diff.h html.c) $(wildcard vm/html/*)
 $(O)/report: LDLIBS := -ljansson
 $(O)/%: vm/%.c vm/conf.c vm/conf.h | $(O)/programs
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ivm $(filter %.c,$^) -o $@ $(LDLIBS)

@@ -42,6 +42,7 @@
 
 #include "conf.h"
 #include "decide.h"
+#include "list.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define STATUS_END	3
@@ -61,15 +62,10 @@ static const struct {
 /* What one run, or one cell of it, says; of several cells the last of these. */
 enum says { NOTHING, PASSES, USELESS, FAILS };
 
-struct list {
-	char	**v;
-	size_t	  n;
-};
-
 struct entry {			/* of the log */
 	char		*rev;
 	char		*evidence;
-	char		*reason;
+	const char	*reason;
 	enum result	 result;
 	long		 seconds;
 	struct tally	 runs;
@@ -78,7 +74,7 @@ struct entry {			/* of the log */
 struct run {
 	enum says	 says;
 	long		 batch, copy;
-	char		*reason;
+	const char	*reason;
 	char		*evidence;
 };
 
@@ -105,57 +101,6 @@ static __attribute__((noreturn)) void die(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	exit(2);
-}
-
-static void *need(void *p)
-{
-	if (!p)
-		die("%s", strerror(errno));
-	return p;
-}
-
-__attribute__((format(printf, 1, 2)))
-static char *text(const char *fmt, ...)
-{
-	va_list ap;
-	char *s;
-
-	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) < 0)
-		need(NULL);
-	va_end(ap);
-	return s;
-}
-
-static void add(struct list *l, char *s)
-{
-	l->v = need(reallocarray(l->v, l->n + 1, sizeof(*l->v)));
-	l->v[l->n++] = s;
-}
-
-static void add_once(struct list *l, char *s)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->v[i], s))
-			return;
-	add(l, s);
-}
-
-/* What follows @word and a blank in @line, or NULL. */
-static char *after(char *line, const char *word)
-{
-	size_t len = strlen(word);
-
-	return !strncmp(line, word, len) && line[len] == ' ' ? line + len + 1 : NULL;
-}
-
-static char *get(const struct list *l, const char *key)
-{
-	char *value = NULL;
-
-	for (size_t i = 0; i < l->n && !value; i++)
-		value = after(l->v[i], key);
-	return value;
 }
 
 /* Whole lines; what a crash left of the last one is none. */
@@ -315,7 +260,7 @@ static char *normal(const char *s)
 }
 
 /* What follows @n words. */
-static char *skip_words(char *s, int n)
+static const char *skip_words(const char *s, int n)
 {
 	while (n-- && (s = strchr(s, ' ')))
 		s++;
@@ -323,18 +268,18 @@ static char *skip_words(char *s, int n)
 }
 
 /* "FS SCENARIO KIND NAME TEXT" with the text in its normal form. */
-static char *normal_line(char *line)
+static char *normal_line(const char *line)
 {
-	char *what = skip_words(line, 4);
+	const char *what = skip_words(line, 4);
 
 	return text("%.*s%s", (int)(what - line), line, normal(what));
 }
 
 /* "KIND NAME TEXT" of a line of a verdict that says what is wrong, or NULL. */
-static char *wrong_line(char *line)
+static char *wrong_line(const char *line)
 {
-	char *row = after(line, "row failed"), *splat = after(line, "splat");
-	char *why = row ? strstr(row, ": ") : NULL;
+	const char *row = value_of(line, "row failed"), *splat = value_of(line, "splat");
+	const char *why = row ? strstr(row, ": ") : NULL;
 
 	if (why)
 		return text("row %.*s %s", (int)(why - row), row, why + 2);
@@ -392,11 +337,12 @@ static bool is_wanted(char *wrong)
 static bool wanted_pass(const struct list *verdict, const char *cell)
 {
 	for (size_t i = 0; i < g.wanted.n; i++) {
-		char *row = after(g.wanted.v[i], cell), *name = row ? after(row, "row") : NULL;
+		const char *row = value_of(g.wanted.v[i], cell);
+		const char *name = row ? value_of(row, "row") : NULL;
 		bool ok = !name;
 
 		for (size_t k = 0; name && k < verdict->n; k++) {
-			char *is = after(verdict->v[k], "row ok");
+			const char *is = value_of(verdict->v[k], "row ok");
 
 			ok |= is && strlen(is) == strcspn(name, " ") &&
 			      !strncmp(is, name, strlen(is));
@@ -410,7 +356,7 @@ static bool wanted_pass(const struct list *verdict, const char *cell)
 static bool wants_cell(const char *cell)
 {
 	for (size_t i = 0; i < g.wanted.n; i++)
-		if (after(g.wanted.v[i], cell))
+		if (value_of(g.wanted.v[i], cell))
 			return true;
 	return false;
 }
@@ -445,13 +391,13 @@ static void write_wanted(void)
 /* A verdict that is not whole is none, and one that is not there an error of ours. */
 static struct list read_verdict(const char *dir)
 {
-	char *path = text("%s/verdict", dir), *rows;
+	const char *path = text("%s/verdict", dir), *rows;
 	struct list l = read_lines(path);
 	unsigned long n = 0;
 
 	rows = get(&l, "rows");
 	for (size_t i = 0; i < l.n; i++)
-		n += !!after(l.v[i], "row");
+		n += !!value_of(l.v[i], "row");
 	if (!get(&l, "verdict") || !get(&l, "reason") || !rows || strtoul(rows, NULL, 10) != n)
 		die("%s: no whole verdict, expected one of each guest", path);
 	return l;
@@ -469,10 +415,10 @@ static bool booted(const char *dir)
 }
 
 /* The first of what is wrong that was asked for, or NULL; at the bad end all of it is. */
-static char *asked_for(const struct list *verdict, const char *cell)
+static const char *asked_for(const struct list *verdict, const char *cell)
 {
 	struct list wrong = wrong_lines(verdict);
-	char *first = NULL;
+	const char *first = NULL;
 
 	for (size_t i = 0; i < wrong.n; i++) {
 		char *line = text("%s %s", cell, wrong.v[i]);
@@ -487,10 +433,10 @@ static char *asked_for(const struct list *verdict, const char *cell)
 }
 
 /* What the cell in @dir says; @cell is "FS SCENARIO". */
-static enum says cell_says(const char *dir, const char *cell, char **reason)
+static enum says cell_says(const char *dir, const char *cell, const char **reason)
 {
 	struct list verdict = read_verdict(dir);
-	char *word = get(&verdict, "verdict"), *why = get(&verdict, "reason");
+	const char *word = get(&verdict, "verdict"), *why = get(&verdict, "reason");
 	bool fails = !strcmp(word, "fail") && booted(dir);
 
 	*reason = fails ? asked_for(&verdict, cell) : NULL;
@@ -525,8 +471,8 @@ static struct run *get_run(long batch, long copy)
 static void read_cell(const char *dir, long batch)
 {
 	struct conf *c = conf_read(text("%s/cell", dir), CONF_CELL);
-	char *reason, *cell;
-	const char *copy;
+	const char *copy, *reason;
+	char *cell;
 	struct run *r;
 	enum says says;
 
@@ -664,7 +610,7 @@ static void entry_add(const char *step, const char *rev, struct entry *e)
 	log_add(e);
 }
 
-static char *reason_of(enum result r, const struct tally *t, const struct run *run)
+static const char *reason_of(enum result r, const struct tally *t, const struct run *run)
 {
 	unsigned int all = t->failed + t->passed + t->other;
 
@@ -815,8 +761,9 @@ static struct list found_by_git(void)
 	struct list l = read_lines(text("%s/git-log", g.state)), found = {};
 
 	for (size_t i = 0; i < l.n; i++) {
-		char *first = after(l.v[i], "# first") ?: after(l.v[i], "# possible first");
-		char *sha = first ? strstr(first, " commit: [") : NULL;
+		const char *first = value_of(l.v[i], "# first") ?:
+				    value_of(l.v[i], "# possible first");
+		const char *sha = first ? strstr(first, " commit: [") : NULL;
 
 		if (!sha)
 			continue;
@@ -826,7 +773,7 @@ static struct list found_by_git(void)
 	return found;
 }
 
-static struct list found(char **before)
+static struct list found(const char **before)
 {
 	struct list l, f = {};
 	size_t low, high;
@@ -846,7 +793,7 @@ static struct list found(char **before)
 
 static int cmd_found(char **arg)
 {
-	char *before;
+	const char *before;
 	struct list f = found(&before);
 
 	(void)arg;
@@ -857,7 +804,7 @@ static int cmd_found(char **arg)
 
 static int cmd_before(char **arg)
 {
-	char *before;
+	const char *before;
 
 	(void)arg;
 	if (!found(&before).n || !before)
@@ -883,17 +830,19 @@ static void show_commit(const struct list *commits, const char *rev)
 	bool here = false;
 
 	for (size_t i = 0; i < commits->n; i++) {
-		char *commit = after(commits->v[i], "commit"), *parents;
+		const char *commit = value_of(commits->v[i], "commit"), *parents;
+		char *rest;
 
 		if (commit)
 			here = same(commit, rev);
 		if (!here || commit)
 			continue;
-		parents = after(commits->v[i], "parents");
-		for (char *p; parents && (p = strsep(&parents, " ")); )
-			show_evidence("parent ", p);
-		if (!after(commits->v[i], "parents"))
+		parents = value_of(commits->v[i], "parents");
+		if (!parents)
 			printf("  %s\n", commits->v[i]);
+		rest = parents ? need(strdup(parents)) : NULL;
+		for (char *p; rest && (p = strsep(&rest, " ")); )
+			show_evidence("parent ", p);
 	}
 }
 
@@ -983,7 +932,7 @@ static int cmd_summary(char **arg)
 	struct list commits = read_lines(text("%s/commits", g.state));
 	const char *what = plan_is("search", "tree") ? "commit" :
 			   plan_is("search", "patches") ? "patch" : "package";
-	char *before;
+	const char *before;
 	struct list f = found(&before);
 
 	(void)arg;

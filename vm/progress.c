@@ -18,6 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "list.h"
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define PATH_SIZE	1024
 #define EARLIER_RUNS	10	/* the newest of them are looked at */
@@ -37,25 +39,10 @@ static struct {
 	bool		 terminal, stop, order;
 } g = { .jobs = 1 };
 
-static void *need(void *p)
-{
-	if (p)
-		return p;
-	perror("progress");
-	exit(2);
-}
-
-static char *join(const char *a, const char *b, const char *c)
-{
-	char *s;
-
-	return need(asprintf(&s, "%s/%s/%s", a, b, c) < 0 ? NULL : s);
-}
-
 /* What the guest of a folder took, 0 when nobody knows. */
 static long guest_ms(const char *dir, const char *guest)
 {
-	char *file = join(dir, guest, "guest"), line[128];
+	char *file = text("%s/%s/guest", dir, guest), line[128];
 	FILE *f = fopen(file, "re");
 	long ms = 0;
 
@@ -71,12 +58,11 @@ static long guest_ms(const char *dir, const char *guest)
 static long cell_ms(const char *run, const char *path)
 {
 	static const char * const guests[] = { ".", "warm", "first", "cold" };
-	char *parent = join(g.run, "..", run), *dir = join(parent, path, ".");
+	char *dir = text("%s/../%s/%s", g.run, run, path);
 	long ms = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(guests); i++)
 		ms += guest_ms(dir, guests[i]);
-	free(parent);
 	free(dir);
 	return ms;
 }
@@ -89,7 +75,7 @@ static int is_run(const struct dirent *d)
 /* From the newest earlier run that has it; names of runs are times. */
 static void look_back(void)
 {
-	char *parent = join(g.run, "..", ".");
+	char *parent = text("%s/..", g.run);
 	struct dirent **runs;
 	int n = scandir(parent, &runs, is_run, alphasort), least;
 
@@ -102,7 +88,7 @@ static void look_back(void)
 
 static void read_cells(void)
 {
-	char *file = join(g.run, ".", "cells"), line[PATH_SIZE];
+	char *file = text("%s/cells", g.run), line[PATH_SIZE];
 	FILE *f = fopen(file, "re");
 
 	if (!f) {
@@ -113,7 +99,7 @@ static void read_cells(void)
 		line[strcspn(line, "\n")] = '\0';
 		g.cells = need(reallocarray(g.cells, g.n + 1, sizeof(*g.cells)));
 		g.cells[g.n] = (struct cell){ .path = need(strdup(line)), .turn = g.n };
-		file = join(g.run, line, "verdict");
+		file = text("%s/%s/verdict", g.run, line);
 		g.cells[g.n].done = !access(file, F_OK);
 		g.done += g.cells[g.n++].done;
 	}

@@ -28,42 +28,6 @@ const char *const splat_words[SPLAT_STATES] = {
 	[SPLAT_BAD] = "splat", [SPLAT_ALLOWED] = "splat-allowed", [SPLAT_KNOWN] = "splat-known",
 };
 
-void *need(void *p)
-{
-	if (p)
-		return p;
-	perror("report");
-	exit(2);
-}
-
-char *text(const char *fmt, ...)
-{
-	va_list ap;
-	char *s;
-
-	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) < 0)
-		need(NULL);
-	va_end(ap);
-	return s;
-}
-
-void add(struct list *l, const char *s)
-{
-	/* Twice as much whenever it is full: at powers of two. */
-	if (!(l->n & (l->n - 1)))
-		l->v = need(reallocarray(l->v, l->n ? 2 * l->n : 1, sizeof(*l->v)));
-	l->v[l->n++] = s;
-}
-
-void add_once(struct list *l, const char *s)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->v[i], s))
-			return;
-	add(l, s);
-}
-
 __attribute__((format(printf, 3, 4)))
 static __attribute__((noreturn)) void bad(const char *path, size_t line, const char *fmt, ...)
 {
@@ -156,24 +120,6 @@ static bool read_lines(const char *path, struct list *l)
 void read_text(const char *path, struct list *l)
 {
 	read_lines(path, l);
-}
-
-/* What follows @key and a blank in @line, or NULL. */
-static const char *value_of(const char *line, const char *key)
-{
-	size_t len = strlen(key);
-
-	return !strncmp(line, key, len) && line[len] == ' ' ? line + len + 1 : NULL;
-}
-
-/* The value of @key in the first of @l that has it, or NULL. */
-static const char *get(const struct list *l, const char *key)
-{
-	const char *value = NULL;
-
-	for (size_t i = 0; i < l->n && !value; i++)
-		value = value_of(l->v[i], key);
-	return value;
 }
 
 static size_t get_number(const struct list *l, const char *key)

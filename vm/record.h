@@ -6,8 +6,6 @@
  * is text of one line without control characters: a byte that is neither printable nor
  * UTF-8 is shown as \xNN, so nothing is lost and a report only has to escape what its
  * format asks for.
- *
- * Memory lives as long as the process: runs are read once.
  */
 #ifndef DAXPIN_RECORD_H
 #define DAXPIN_RECORD_H
@@ -16,12 +14,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#include "list.h"
 
-struct list {
-	const char	**v;
-	size_t		  n;
-};
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* In the order of the summary line. */
 enum verdict { PASS, FAIL, SKIP, KNOWN, FIXED, LOST, VERDICTS };
@@ -92,11 +87,6 @@ struct run {
 	struct list	 scenarios, fs;	/* the same, without those of controls */
 	struct cell	**by_path;	/* sorted, for find_cell() */
 };
-
-void *need(void *p);		/* p, or the end when memory is out */
-char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void add(struct list *l, const char *s);
-void add_once(struct list *l, const char *s);
 
 /*
  * Read a run from @n folders or files; several are shards of one, and a cell that more
