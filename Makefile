@@ -30,7 +30,7 @@ $(O)/guest: vm/qmp.c vm/qmp.h vm/snapshot.c vm/snapshot.h
 $(O)/guest: LDLIBS := -ljansson
 $(O)/bisect: vm/decide.c vm/decide.h vm/list.c vm/list.h
 $(O)/judge: vm/title.c vm/title.h
-$(O)/progress: vm/list.c vm/list.h
+$(O)/cells $(O)/progress: vm/list.c vm/list.h
 $(O)/losses: $(addprefix vm/,list.c list.h record.c record.h title.c title.h)
 $(O)/losses: LDLIBS := -ljansson
 $(O)/report: $(addprefix vm/,list.c list.h record.c record.h title.c title.h formats.c formats.h diff.c diff.h html.c) $(wildcard vm/html/*)

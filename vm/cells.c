@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "list.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MAX_WORDS	64
@@ -99,19 +100,6 @@ static __attribute__((noreturn)) void die(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	exit(2);
-}
-
-__attribute__((format(printf, 1, 2)))
-static char *text(const char *fmt, ...)
-{
-	char *s;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) < 0)
-		die("out of memory");
-	va_end(ap);
-	return s;
 }
 
 static void words_add(struct words *w, char *word)
