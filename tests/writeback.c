@@ -284,12 +284,13 @@ static bool has_buffers(const struct stage *s)
 /* Data that went to the journal is dirty again, until it was checkpointed and written once more. */
 static void write_back(struct __test_metadata *_metadata, struct stage *s, const struct writer *w)
 {
+	/* Who waits until all is clean need not wait for that again. */
+	int most = w == &writer_background && s->by_pin ? 1 : ROUNDS;
+
 	do {
 		ASSERT_EQ(0, w->run(s));
 		ASSERT_EQ(0, checkpoint(s));
-		/* Who waits until all is clean need not wait for that again. */
-		s->rounds += w == &writer_background && s->by_pin ? ROUNDS : 1;
-	} while (is_dirty(s) && s->rounds < ROUNDS);
+	} while (++s->rounds < most && is_dirty(s));
 }
 
 /* Clean, and cleaned: what is missing, or NULL. */
