@@ -17,7 +17,7 @@ INSTALL_PATH ?= $(CURDIR)/out/install
 
 # Where to build; the guests' parts below are always in out.
 O ?= out
-TOOLS := bisect cells guest judge losses matrix progress report times
+TOOLS := bisect cells guest judge losses matrix progress report score times
 TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
 PROGRAMS := $(addprefix $(O)/programs/,init ctl $(TESTS))
 
@@ -31,8 +31,8 @@ $(O)/guest: LDLIBS := -ljansson
 $(O)/bisect: vm/decide.c vm/decide.h vm/list.c vm/list.h
 $(O)/judge: vm/title.c vm/title.h
 $(O)/cells $(O)/progress: vm/list.c vm/list.h
-$(O)/losses: $(addprefix vm/,list.c list.h record.c record.h title.c title.h)
-$(O)/losses: LDLIBS := -ljansson
+$(O)/losses $(O)/score: $(addprefix vm/,list.c list.h record.c record.h title.c title.h)
+$(O)/losses $(O)/score: LDLIBS := -ljansson
 $(O)/report: $(addprefix vm/,list.c list.h record.c record.h title.c title.h formats.c formats.h diff.c diff.h html.c) $(wildcard vm/html/*)
 $(O)/report: LDLIBS := -ljansson
 $(O)/%: vm/%.c vm/conf.c vm/conf.h | $(O)/programs
@@ -61,9 +61,9 @@ $(O)/programs/init: vm/init.c vm/xfs_sb.c vm/xfs_sb.h lib/daxpin_uapi.h | $(O)/p
 
 # What depends on a kernel: out/kernels/NAME is a folder of vm/kernel.sh, and
 # NAME.id, which run.sh writes when it is another one, its path.
-out/module/%/daxpin.ko: vm/module/daxpin.c vm/module/Kbuild lib/daxpin_uapi.h out/kernels/%.id
+out/module/%/daxpin.ko: $(wildcard vm/module/*) lib/daxpin_uapi.h out/kernels/%.id
 	mkdir -p $(@D)
-	cp vm/module/daxpin.c vm/module/Kbuild $(@D)
+	cp vm/module/* $(@D)
 	$(MAKE) -s -C out/kernels/$*/build M=$(CURDIR)/$(@D) DAXPIN_LIB=$(CURDIR)/lib modules >$(@D)/build.log 2>&1 || \
 		{ cat $(@D)/build.log >&2; echo "daxpin.ko: not built for $*, see above" >&2; exit 1; }
 

@@ -7,6 +7,8 @@
 #        ./run.sh matrix [OPTION...] [SUITE]	the kernels of a suite, each as soon as it is built
 #        ./run.sh report [OPTION...] [RUN...]	print a run (default: the last), or shards of one
 #        ./run.sh diff [OPTION...] A B	what is different in run B
+#        ./run.sh score [OPTION...] [FAULT...]	seed bugs: which are noticed, and by what
+#        ./run.sh faults [OPTION...] [FAULT...]	which of them a kernel can have
 #        ./run.sh bisect ...		find what brought a failure (bisect --help)
 #        ./run.sh bundle [OPTION...]	make a run, each cell as one file that needs only QEMU
 #        ./run.sh collect RUN FILE...	put what these files made into the run, and print it
@@ -37,6 +39,7 @@
 #   --output O   into this file, whole or not at all
 #   --baseline B only what run B, or its file of --format jsonl, does not have is wrong
 #   --diff       what is different in the other kernels than the first -k
+#   --all        with score: by the whole suite, not by the rows that should notice
 #
 # Controls are part of every run.  Exit status: 0 all as expected, 1 a result
 # that is not, 2 usage or set-up, 3 evidence is missing.
@@ -62,8 +65,12 @@ retry=0
 shard=
 takes_suite=
 takes_runs=
+takes_faults=
+faults=
+seeded=no
 runs=
 dry=
+all=
 names=
 builder=
 args=			# lines of a name and what -k was
@@ -93,6 +100,7 @@ options() {
 		--cold) cold=-C; shift; continue ;;
 		--matrix) matrix=yes; shift; continue ;;
 		--diff) compare=yes; shift; continue ;;
+		--all) all=-A; shift; continue ;;
 		--fail-fast) fast=-x; shift; continue ;;
 		-h | --help) usage ;;
 		-[kstfrmj] | --accel | --patches | --resume | --format | --output | --baseline | --retry-lost | --shard)
@@ -114,6 +122,7 @@ run_path() {
 
 run_add() {
 	[ -z "$takes_suite" ] || { word suite "$1"; suite=$1; return; }
+	[ -z "$takes_faults" ] || { word fault "$1"; faults="$faults -b $1"; return; }
 	[ -n "$takes_runs" ] || die "$1: unknown, expected an option (--help lists them)"
 	word run "$1"
 	run_path "$1"
@@ -204,7 +213,7 @@ prepare() {
 # cells with the selection that the options made.
 cells() {
 	# shellcheck disable=SC2086	# lists of words without blanks
-	out/cells ${suite:+-s "$suite"} $select $machine $cold $shard -a "$accel" "$@" $names
+	out/cells ${suite:+-s "$suite"} $select $machine $cold $shard $faults -a "$accel" "$@" $names
 }
 
 # A run keeps what it works with: a later build makes new files.
@@ -214,7 +223,7 @@ keep() {
 
 run_tools() {
 	mkdir -p "$run/bin" && keep out/guest "$run/bin/" && keep out/judge "$run/bin/" &&
-		cp -r configs/known "$run/"
+		cp -r configs/known configs/faults "$run/"
 }
 
 run_fill() {
@@ -257,7 +266,7 @@ make_cells() {
 	mkfifo "$run/.said"
 	out/progress -o "$run" >"$run/order"
 	# A group of its own: what make's shells have started is ended with them.
-	setsid make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" RETRY="$retry" >"$run/.said" &
+	setsid make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" RETRY="$retry" SEEDED="$seeded" >"$run/.said" &
 	pid=$!
 	out/progress $fast -j "$jobs" "$run" <"$run/.said" &
 	wait $! || [ $? -ne 1 ] || stopped=yes	# the first failure, if asked
@@ -467,6 +476,35 @@ cmd_collect() {
 	print_runs
 }
 
+# score_run OPTION...: the cells that `cells -F OPTION...` makes.
+score_run() {
+	[ -z "$suite$scenarios$select$shard$resume$dry$report$compare" ] ||
+		die "expected -k, -m, -j, --cold and names of faults alone"
+	prepare
+	suite=
+	faults="-F $* $faults"
+	seeded=yes
+	run_make
+	run_cells
+}
+
+# Text for who looks, the same for machines beside the run's evidence.
+cmd_score() {
+	takes_faults=yes
+	options "$@"
+	score_run $all
+	out/score -j "$run" >"$run/score.json" || :
+	out/score "$run"
+}
+
+cmd_faults() {
+	takes_faults=yes
+	options "$@"
+	[ -z "$all" ] || die "--all: expected it with score"
+	score_run -P >&2
+	out/score -p "$run"
+}
+
 cmd_help() {
 	[ $# -gt 0 ] || usage
 	exec vm/help.sh "$@"
@@ -493,6 +531,8 @@ report) shift; cmd_report "$@" ;;
 bisect) shift; cmd_bisect "$@" ;;
 matrix) shift; cmd_matrix "$@" ;;
 diff) shift; cmd_diff "$@" ;;
+score) shift; cmd_score "$@" ;;
+faults) shift; cmd_faults "$@" ;;
 bundle) shift; cmd_bundle "$@" ;;
 collect) shift; cmd_collect "$@" ;;
 help) shift; cmd_help "$@" ;;

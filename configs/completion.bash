@@ -43,6 +43,7 @@ _daxpin_words() {	# PREVIOUS-WORD
 	-s | matrix) _daxpin_files configs/suites "" ;;
 	-t) _daxpin_files tests .scn; _daxpin_files selftest .scn ;;
 	-f) _daxpin_files configs/fs "" ;;
+	score | faults) _daxpin_files configs/faults "" ;;
 	-m) _daxpin_files configs/machine "" | grep -v '\.' ;;
 	-r) _daxpin_rows ;;
 	--accel) printf '%s\n' kvm tcg ;;

@@ -7,6 +7,8 @@
 #include <linux/types.h>
 
 #define DAXPIN_NAME_MAX	32
+#define DAXPIN_SYMBOL_MAX 64
+#define DAXPIN_CALLERS	8
 
 /*
  * One page.  References are those of its folio, without the mappings of page
@@ -19,9 +21,25 @@ struct daxpin_page {
 	__u32	order;		/* of the folio */
 };
 
+/* What becomes of the calls of a function that is diverted. */
+enum daxpin_action {
+	DAXPIN_RETURN,		/* returns at once, with value */
+	DAXPIN_ARGUMENT,	/* goes on, with value as argument number N (1 to 6) */
+	DAXPIN_PAUSE,		/* the first call waits for DAXPIN_RESUME, then goes on */
+};
+
+enum daxpin_whose {
+	DAXPIN_TASK,		/* calls by the thread that armed it */
+	DAXPIN_SESSION,		/* by any of its session, now or later */
+};
+
 struct daxpin_fault {
-	char	name[DAXPIN_NAME_MAX];	/* in */
-	__u64	hits;			/* out: times it fired since the module was loaded */
+	char	function[DAXPIN_SYMBOL_MAX];
+	/* Only calls from these; those that the kernel lacks do not count.  None: any call. */
+	char	from[DAXPIN_CALLERS][DAXPIN_SYMBOL_MAX];
+	__u32	action, argument;
+	__u64	value;
+	__u32	whose, pad;
 };
 
 enum daxpin_wedge {
@@ -31,12 +49,16 @@ enum daxpin_wedge {
 
 #define DAXPIN_PAGE		_IOWR('x', 1, struct daxpin_page)
 /*
- * Arm a fault point for the calling thread, until this open file is closed.
- * -ENOENT: no such fault point, or this kernel lacks the function; -EBUSY:
- * another open file has it armed.
+ * Divert a function until this open file is closed.  -ENOENT: the kernel lacks the
+ * function; -ESRCH: it has none of the callers; -EINVAL: the function cannot be probed;
+ * -EBUSY: the file has one already, or another file pauses.
  */
 #define DAXPIN_FAULT_ARM	_IOW('x', 2, struct daxpin_fault)
-#define DAXPIN_FAULT_HITS	_IOWR('x', 3, struct daxpin_fault)
+/* How many calls were diverted. */
+#define DAXPIN_FAULT_HITS	_IOR('x', 3, __u64)
+/* Of DAXPIN_PAUSE: wait up to so many ms until a call is held (-ETIMEDOUT); let it go on. */
+#define DAXPIN_REACHED		_IO('x', 12)
+#define DAXPIN_RESUME		_IO('x', 13)
 #define DAXPIN_WEDGE		_IO('x', 4)	/* enum daxpin_wedge by value */
 /* Looks only: takes no reference, faults nothing in, wakes nobody. */
 #define DAXPIN_PFN		_IOWR('x', 5, struct daxpin_page)

@@ -60,6 +60,12 @@ struct dp_events {
  */
 int dp_events_open(struct dp_events *e, const char *event, const char *filter, enum dp_whose whose);
 
+/*
+ * Count from now on how often @function of the kernel is called, by a kprobe of perf's.
+ * -ENOENT: this kernel has no such function, or no CONFIG_KPROBE_EVENTS.
+ */
+int dp_calls_open(struct dp_events *e, const char *function, enum dp_whose whose);
+
 /* How often since then, -1 when nobody can tell. */
 long dp_events_count(const struct dp_events *e);
 void dp_events_close(struct dp_events *e);
@@ -157,20 +163,25 @@ bool dp_child_kill(struct dp_child *c);
  */
 
 /*
- * Some faults break what the task that collides does, others what the task does
- * that lets go of the pin.
+ * Have the kernel's @function return 0 at once when the calling thread calls it, by the
+ * daxpin module.  Returns a descriptor whose close ends that, or -errno: -ENOENT without
+ * the module or the function.  A cell's `fault` needs no help of the test.
  */
-enum dp_role { DP_COLLIDES, DP_RELEASES };
+int dp_divert(const char *function);
 
 /*
- * Arm the fault point of the daxpin module that DAXPIN_FAULT names for the
- * calling thread, if it is one of @role.  Returns a descriptor whose close
- * disarms it, or -ENODATA when there is nothing to arm, or -errno.
+ * Hold the first task of this session that calls @function of the kernel: what can only
+ * happen in a short moment then has all the time it needs.  Returns a descriptor, or
+ * -errno: -ENOENT without the daxpin module or the function, -EBUSY when another one is
+ * open.  Who is held goes on when the last copy of it is closed.
  */
-int dp_fault_arm(enum dp_role role);
+int dp_pause(const char *function);
 
-/* Arm the fault point @name for the calling thread, whatever DAXPIN_FAULT says. */
-int dp_fault_point(const char *name);
+/* Wait until it is held; -ETIMEDOUT after @bound_ms. */
+int dp_pause_reached(int fd, unsigned int bound_ms);
+
+/* Let it go on, now or when it comes. */
+int dp_pause_resume(int fd);
 
 /*
  * The RAM-backed block device that direct I/O is held on

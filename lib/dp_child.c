@@ -48,32 +48,30 @@ static const struct {
 	{ "wait_page_idle", 'S' },
 };
 
-/* The faults of the task that lets go; all others are of the one that collides. */
-static const char *const releasing[] = { "wake_up_var", "block_dirty_folio" };
-
-static enum dp_role fault_role(const char *name)
+int dp_divert(const char *function)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(releasing); i++)
-		if (!strcmp(releasing[i], name))
-			return DP_RELEASES;
-	return DP_COLLIDES;
+	struct daxpin_fault f = { .action = DAXPIN_RETURN, .whose = DAXPIN_TASK };
+
+	snprintf(f.function, sizeof(f.function), "%s", function);
+	return module_hold(DAXPIN_FAULT_ARM, &f);
 }
 
-int dp_fault_point(const char *name)
+int dp_pause(const char *function)
 {
-	struct daxpin_fault req = { 0 };
+	struct daxpin_fault f = { .action = DAXPIN_PAUSE, .whose = DAXPIN_SESSION };
 
-	snprintf(req.name, sizeof(req.name), "%s", name);
-	return module_hold(DAXPIN_FAULT_ARM, &req);
+	snprintf(f.function, sizeof(f.function), "%s", function);
+	return module_hold(DAXPIN_FAULT_ARM, &f);
 }
 
-int dp_fault_arm(enum dp_role role)
+int dp_pause_reached(int fd, unsigned int bound_ms)
 {
-	const char *name = getenv("DAXPIN_FAULT");
+	return ioctl(fd, DAXPIN_REACHED, (unsigned long)bound_ms) ? -errno : 0;
+}
 
-	if (!name || fault_role(name) != role)
-		return -ENODATA;
-	return dp_fault_point(name);
+int dp_pause_resume(int fd)
+{
+	return ioctl(fd, DAXPIN_RESUME) ? -errno : 0;
 }
 
 static void child_main(pid_t parent, int *result, int (*fn)(void *), void *arg)
@@ -360,10 +358,12 @@ void dp_case_begin(const char *name)
 
 /*
  * The fault that this takes may have to wait for the very task that is examined.
- * Since 6.15 a page table has a reference, too: it goes with this child.
+ * Since 6.15 a page table has a reference, too: it goes with this child.  A fault that
+ * its session has does not reach it.
  */
 static int poke(void *arg)
 {
+	setsid();
 	return dp_page_refs(arg, NULL);
 }
 

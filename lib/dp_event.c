@@ -12,15 +12,15 @@
 #include "dp.h"
 
 #define TRACING "/sys/kernel/tracing/events"
+#define PROBES	"/sys/bus/event_source/devices/kprobe/type"
 
-/* The number that perf knows the tracepoint by, or -errno. */
-static long event_id(const char *event)
+/* The number in a file of the kernel, or -errno. */
+static long number(const char *path)
 {
-	char path[128], id[32] = "";
+	char id[32] = "";
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), TRACING "/%s/id", event);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -43,20 +43,16 @@ static int counter_open(struct perf_event_attr *attr, pid_t pid, int cpu, const 
 	return err;
 }
 
-int dp_events_open(struct dp_events *e, const char *event, const char *filter, enum dp_whose whose)
+/* One counter for this task, or one for each CPU. */
+static int counters_open(struct dp_events *e, struct perf_event_attr *attr, const char *filter,
+			 enum dp_whose whose)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
 	int cpus = whose == DP_OURS ? 1 : sysconf(_SC_NPROCESSORS_ONLN);
-	long id = event_id(event);
 
-	*e = (struct dp_events){ 0 };
-	if (id < 0)
-		return id;
 	if (cpus > DP_CPUS)
 		return -E2BIG;
-	attr.config = id;
 	for (int cpu = 0; cpu < cpus; cpu++) {
-		int fd = counter_open(&attr, whose == DP_OURS ? 0 : -1,
+		int fd = counter_open(attr, whose == DP_OURS ? 0 : -1,
 				      whose == DP_OURS ? -1 : cpu, filter);
 
 		if (fd < 0) {
@@ -66,6 +62,34 @@ int dp_events_open(struct dp_events *e, const char *event, const char *filter, e
 		e->fd[e->n++] = fd;
 	}
 	return 0;
+}
+
+int dp_events_open(struct dp_events *e, const char *event, const char *filter, enum dp_whose whose)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
+	char path[128];
+	long id;
+
+	*e = (struct dp_events){ 0 };
+	snprintf(path, sizeof(path), TRACING "/%s/id", event);
+	id = number(path);
+	if (id < 0)
+		return id;
+	attr.config = id;
+	return counters_open(e, &attr, filter, whose);
+}
+
+int dp_calls_open(struct dp_events *e, const char *function, enum dp_whose whose)
+{
+	struct perf_event_attr attr = { .size = sizeof(attr) };
+	long type = number(PROBES);
+
+	*e = (struct dp_events){ 0 };
+	if (type < 0)
+		return type;
+	attr.type = type;
+	attr.kprobe_func = (uintptr_t)function;
+	return counters_open(e, &attr, NULL, whose);
 }
 
 long dp_events_count(const struct dp_events *e)

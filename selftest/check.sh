@@ -6,7 +6,8 @@
 # The project's own tests (`make check`): both compilers, the style checkers, the
 # data files, the matrix of holders and collisions, unit tests, the judge's golden
 # logs, kselftest conformity, the series of patches, the smoke suite in guests with all
-# controls, and rows on a kernel with the series.  Each prints TAP or counts as one test.
+# controls, rows on a kernel with the series, and the bugs that are seeded there.  Each
+# prints TAP or counts as one test.
 # The logs stay in out/check/.  Last line: N passed, N failed, N skipped.
 set -euf
 
@@ -121,6 +122,12 @@ patched() {
 	out/report -f ktap "results/$(readlink results/latest)"
 }
 
+# Seeded bugs on that kernel: each must be noticed, as ever.
+seeded() {
+	./run.sh score -k src:6.12 || :
+	out/score -t "results/$(readlink results/latest)"
+}
+
 kernel() {
 	vm/kernel.sh src:6.12 >/dev/null || echo "src:6.12: no kernel, which step patched will find"
 }
@@ -139,6 +146,7 @@ step coverage ./run.sh cells --matrix
 step matrix selftest/matrix.sh
 step golden selftest/golden.sh
 step report selftest/report.sh
+step score selftest/score.sh
 step formats selftest/formats.sh
 step html selftest/html.sh
 step ci selftest/ci.sh
@@ -151,5 +159,6 @@ step smoke smoke
 step warm selftest/warm.sh
 kernel
 step patched patched
+step seeded seeded
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -546,31 +546,6 @@ static void test_child_orphan(void)
 	munmap(pid, sizeof(*pid));
 }
 
-static int arm(void *arg)
-{
-	(void)arg;
-	return dp_fault_arm(DP_COLLIDES);
-}
-
-static void test_fault(void)
-{
-	struct held was = held_now();
-	struct dp_child c;
-
-	start(&c, arm, NULL);
-	equal(-ENODATA, dp_child_wait(&c, SOON_MS), "fault: none is asked for");
-	if (!access("/dev/daxpin", F_OK)) {
-		skip("fault: without the module", "there is a /dev/daxpin");
-		return;
-	}
-	setenv("DAXPIN_FAULT", "ext4_break_layouts", 1);
-	start(&c, arm, NULL);
-	equal(-ENOENT, dp_child_wait(&c, SOON_MS), "fault: without the module it is the result");
-	equal(-ENOENT, dp_fault_arm(DP_COLLIDES), "fault: the same without a child");
-	unsetenv("DAXPIN_FAULT");
-	nothing_left(&was, "fault: nothing is left");
-}
-
 static void test_child_no_fd(void)
 {
 	struct dp_child c, pattern;
@@ -1321,7 +1296,7 @@ static void test_debug_no_module(void)
 	equal(-ENOENT, dp_page_folio(&owner, &folio), "debug: no folio without the module");
 	equal(-ENOENT, dp_owner_set(&owner, -1), "debug: no owner");
 	equal(-ENOENT, dp_aop_call(0, "read_folio", &result), "debug: no call");
-	equal(-ENOENT, dp_fault_point("wake_up_var"), "debug: no fault point");
+	equal(-ENOENT, dp_divert("wake_up_var"), "debug: nothing is diverted");
 	nothing_left(&was, "debug: nothing is left");
 }
 
@@ -1332,7 +1307,6 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);	/* children have no copy to print again */
 	alarm(ALL_MS / 1000);
 	signal(SIGCHLD, SIG_DFL);
-	unsetenv("DAXPIN_FAULT");
 	snprintf(top, sizeof(top), "%s/unit_lib.XXXXXX", tmp && *tmp ? tmp : "/var/tmp");
 	if (!mkdtemp(top))
 		die(top);
@@ -1349,7 +1323,6 @@ int main(void)
 	test_child_running();
 	test_child_kill();
 	test_child_orphan();
-	test_fault();
 	test_child_no_fd();
 	test_waits();
 	test_child_rest();

@@ -18,6 +18,8 @@
 struct scene {
 	struct rig		r;
 	struct dp_events	flushes;	/* of the page at AT */
+	struct dp_events	caches;		/* what our syncs write back from the CPU's */
+	long			cached;		/* so often, when we last looked */
 	int			stores;
 };
 
@@ -212,6 +214,7 @@ FIXTURE_SETUP(flush)
 FIXTURE_TEARDOWN(flush)
 {
 	dp_events_close(&self->s.flushes);
+	dp_events_close(&self->s.caches);
 	rig_close(&self->s.r);
 }
 
@@ -228,6 +231,7 @@ static void begin(struct __test_metadata *_metadata, struct scene *s)
 		 (unsigned long)st.st_ino, AT / PAGE, PMD / PAGE);
 	ASSERT_EQ(0, dp_events_open(&s->flushes, "fs_dax/dax_writeback_one", filter,
 				    DP_ANYBODYS));
+	ASSERT_EQ(0, dp_calls_open(&s->caches, "arch_wb_cache_pmem", DP_OURS));
 	ASSERT_EQ(0, fsync(fd_of(s)));
 	EXPECT_EQ(0, dp_events_count(&s->flushes))
 		TH_LOG("a page that nobody has stored to is flushed");
@@ -246,6 +250,17 @@ static void store(struct scene *s)
 	dp_data_fill(s->r.file.map + AT, PAGE, AT, OP_SEED + s->stores++);
 }
 
+/* The tracepoint says that a page is clean now, not that its cache lines have left the CPU. */
+static void check_caches(struct __test_metadata *_metadata, struct scene *s)
+{
+	long now = dp_events_count(&s->caches);
+
+	TH_LOG("witness: caches=%ld->%ld", s->cached, now);
+	EXPECT_LT(s->cached, now)
+		TH_LOG("what was stored is taken for flushed, but is left in the CPU's caches");
+	s->cached = now;
+}
+
 static void check_flushed(struct __test_metadata *_metadata, struct scene *s, long before)
 {
 	long now = dp_events_count(&s->flushes);
@@ -255,6 +270,8 @@ static void check_flushed(struct __test_metadata *_metadata, struct scene *s, lo
 	       now);
 	EXPECT_LT(before, now)
 		TH_LOG("what was stored is not flushed");
+	if (before < now)
+		check_caches(_metadata, s);
 	dp_data_fill(want, PAGE, AT, OP_SEED + s->stores - 1);
 	ASSERT_EQ(PAGE, pread(fd_of(s), got, PAGE, AT));
 	EXPECT_EQ(-1, dp_data_differ(want, got, PAGE))
@@ -327,6 +344,7 @@ FIXTURE_SETUP(late)
 FIXTURE_TEARDOWN(late)
 {
 	dp_events_close(&self->s.flushes);
+	dp_events_close(&self->s.caches);
 	rig_close(&self->s.r);
 }
 

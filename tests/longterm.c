@@ -436,18 +436,6 @@ static void move(struct rig *r)
 	s->write_wrong = dp_data_differ(want, r->mem, LEN);
 }
 
-static int pin_armed(struct rig *r)
-{
-	int fault = dp_fault_arm(DP_COLLIDES), err;
-
-	if (fault < 0 && fault != -ENODATA)
-		return fault;
-	err = dp_longterm_pin(&r->pin, r->mem, LEN);
-	if (fault >= 0)
-		close(fault);
-	return err;
-}
-
 /* All that who pins does; what there is to say of it is said by the row. */
 static int pin_and_move(void *arg)
 {
@@ -463,7 +451,7 @@ static int pin_and_move(void *arg)
 	lru_drain();
 	s->idle = dp_pfn_refs(pfn);
 	s->pins = dp_pins_held();
-	s->err = pin_armed(r);
+	s->err = dp_longterm_pin(&r->pin, r->mem, LEN);
 	lru_drain();
 	s->pins_held = dp_pins_held();
 	if (!s->err)

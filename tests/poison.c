@@ -126,7 +126,8 @@ static void check_hit(struct __test_metadata *_metadata, const struct scene *s, 
 	bool maps = s->how == MADVISE || (s->how == HARD && task == HOLDER);
 
 	TH_LOG("witness: task=%d signals=%d code=%d lsb=%d", task, h->n, h->code, h->lsb);
-	EXPECT_EQ(maps, h->n);
+	EXPECT_EQ(maps, h->n)
+		TH_LOG("%d SIGBUS for who has poisoned memory mapped, expected %d", h->n, maps);
 	if (!maps)
 		return;
 	EXPECT_EQ(codes[task], h->code);

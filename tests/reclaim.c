@@ -211,19 +211,6 @@ static void come_back(struct __test_metadata *_metadata, struct rig *r)
 				    MAP_SHARED | MAP_FIXED, r->file.fd, 0));
 }
 
-/* With a fault that is for who collides, if there is one. */
-static int look_armed(struct stage *s)
-{
-	int fault = dp_fault_arm(DP_COLLIDES), err;
-
-	if (fault < 0 && fault != -ENODATA)
-		return fault;
-	err = look(s);
-	if (fault >= 0)
-		close(fault);
-	return err;
-}
-
 static void forget(struct __test_metadata *_metadata, struct stage *s, enum dp_pin_kind kind,
 		   const struct collision *c)
 {
@@ -237,7 +224,7 @@ static void forget(struct __test_metadata *_metadata, struct stage *s, enum dp_p
 	take_pin(_metadata, r);
 	ASSERT_EQ(0, fstat(r->file.fd, &before));
 	leave(_metadata, r);
-	err = look_armed(s);
+	err = look(s);
 	TH_LOG("witness: looked=%d refs=%d", err, dp_pfn_refs(r->pfn));
 	ASSERT_EQ(0, err);
 	EXPECT_LT(r->pin.idle - 1, dp_pfn_refs(r->pfn));	/* less its mapping */

@@ -227,12 +227,7 @@ static inline void unmap(struct __test_metadata *_metadata, struct rig *r)
 
 static inline int unpin(struct rig *r)
 {
-	int fault = dp_fault_arm(DP_RELEASES), err;
-
-	err = dp_unpin(&r->pin, r->seen);
-	if (fault >= 0)
-		close(fault);
-	return fault < 0 && fault != -ENODATA ? fault : err;
+	return dp_unpin(&r->pin, r->seen);
 }
 
 struct io {
@@ -280,11 +275,7 @@ static inline enum outcome outcome(const struct rig *r)
 static inline int run_op(void *arg)
 {
 	struct rig *r = arg;
-	int err;
 
-	err = dp_fault_arm(DP_COLLIDES);
-	if (err < 0 && err != -ENODATA)
-		return err;
 	return r->c->op->run(r);
 }
 

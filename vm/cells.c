@@ -7,6 +7,8 @@
  *	cells [SELECTION] -l KERNEL...		list them
  *	cells [SELECTION] -R KERNEL...		list their rows, "FS ROW"
  *	cells [SELECTION] -n KERNEL...		print their QEMU command lines
+ *	cells -F [-A] [-b FAULT] -o RUN KERNEL...	make those that faults are scored by
+ *	cells -F -P [-b FAULT] -o RUN KERNEL...		only ask which faults apply
  *	cells [SELECTION] -o RUN KERNEL...	make their folders below RUN, and RUN/cells
  *
  * SELECTION: -s SUITE (configs/suites), -t SCENARIO, -f FS, -r ROW-GLOB; the last
@@ -17,6 +19,10 @@
  * times, the others named SCENARIO.2 and so on: a bisection has its ends as control.
  * -p K/N writes every Nth of the cells, from the Kth on; RUN/plan has them all.
  * KERNEL is NAME=FOLDER, a folder as kernel.sh makes it.
+ *
+ * With -F each fault of configs/faults, or those of -b, gets cells of its own, called
+ * SCENARIO+FAULT, with the rows that its file names, or with -A with all that there are;
+ * and the same rows run in cells without a fault.  There are no controls.
  *
  * A cell whose guest can be restored has a link, snapshot, to a folder below
  * RUN/snapshots, which says how that guest is prepared; RUN/snapshots.mk tells
@@ -61,6 +67,7 @@ struct cell {
 	struct conf	*scenario;
 	struct conf	*fs;
 	struct conf	*machine;
+	const struct conf *fault;	/* or NULL */
 	const char	*globs;		/* of its suite: space-separated, or "" */
 	char		*rows[MAX_ROWS];
 	size_t		 nrows;
@@ -72,9 +79,10 @@ static struct {
 	char		*root;		/* folder of the guests' kernels and roots */
 	struct conf_tree tree;
 	struct conf	*guest;		/* what every guest gets */
-	struct words	 scenarios, fs, rows;
+	struct words	 scenarios, fs, rows, faults;
 	const char	*suite, *accel, *machine, *out;
 	bool		 list, rows_only, lines, shell, cold, bare;
+	bool		 score, all, probe;
 	long		 copies;
 	size_t		 shard, shards;	/* counted from 1; no shards: 0 */
 	struct kernel	 kernels[MAX_WORDS];
@@ -87,7 +95,8 @@ static const char usage[] =
 	"usage: cells -L\n"
 	"       cells -K SUITE\n"
 	"       cells [-s SUITE] [-t SCENARIO] [-f FS] [-r ROW] [-a ACCEL] [-m MACHINE] [-S]\n"
-	"             [-C] [-x] [-c N] [-p K/N] (-l | -R | -n | -o RUN) NAME=FOLDER...";
+	"             [-C] [-x] [-c N] [-p K/N] (-l | -R | -n | -o RUN) NAME=FOLDER...\n"
+	"       cells -F [-A | -P] [-b FAULT] [-a ACCEL] (-l | -R | -n | -o RUN) NAME=FOLDER...";
 
 __attribute__((format(printf, 1, 2)))
 static __attribute__((noreturn)) void die(const char *fmt, ...)
@@ -250,6 +259,8 @@ static void cell_needs(struct cell *c)
 	struct words needs = { .n = 0 };
 
 	split(conf_get(c->scenario, "needs"), &needs);
+	if (c->fault)
+		split(conf_get(c->fault, "needs"), &needs);
 	c->machine = machine_choose(c->kernel, c->scenario, &needs);
 	if (!c->machine) {
 		snprintf(c->missing, sizeof(c->missing), "%s provides not all of: %s",
@@ -263,6 +274,13 @@ static void cell_needs(struct cell *c)
 	if (since && conf_release_cmp(c->kernel->version, since) < 0)
 		snprintf(c->missing, sizeof(c->missing), "kernel %s is older than %s",
 			 c->kernel->name, since);
+	if (c->fault && conf_get(c->fault, "equivalent"))
+		snprintf(c->missing, sizeof(c->missing), "equivalent: %s",
+			 conf_get(c->fault, "equivalent"));
+	if (c->fault && conf_get(c->fault, "kernel") &&
+	    !conf_release_in(c->kernel->version, conf_get(c->fault, "kernel")))
+		snprintf(c->missing, sizeof(c->missing), "kernel %s is not one of %s",
+			 c->kernel->name, conf_get(c->fault, "kernel"));
 }
 
 /*
@@ -394,13 +412,26 @@ static void put_seed(FILE *f)
 	fputc('\n', f);
 }
 
+static void put_fault(FILE *f, const struct conf *fault)
+{
+	static const char *const fault_keys[] = { "divert", "from", "action", NULL };
+
+	if (!fault)
+		return;
+	fprintf(f, "fault\t%s\n", fault->name);
+	copy_keys(f, fault, fault_keys);
+	if (g.probe)
+		fputs("probe\tyes\n", f);
+}
+
 static void put_run(FILE *f, const struct cell *c)
 {
-	static const char *const scenario_keys[] = { "fault", "timeout", "log", "verdict", NULL };
+	static const char *const scenario_keys[] = { "timeout", "log", "verdict", NULL };
 	const char *run = conf_get(c->scenario, "run");
 
 	fprintf(f, "run\t%.*s\n", (int)strcspn(run, " \t"), run);
 	copy_keys(f, c->scenario, scenario_keys);
+	put_fault(f, c->fault);
 	put_seed(f);
 	if (g.shell)
 		fputs("shell\tyes\n", f);
@@ -625,7 +656,16 @@ static void cell_copies(const struct cell *c, const char *name, bool control)
 	}
 }
 
-static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, const char *globs)
+/* The fault of a scenario is its own. */
+static const struct conf *fault_of(const struct conf *scenario)
+{
+	const char *name = conf_get(scenario, "fault");
+
+	return name ? conf_find(&g.tree.faults, name) : NULL;
+}
+
+static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, const char *globs,
+		     const struct conf *fault)
 {
 	bool control = scenario->kind == CONF_CONTROL;
 	struct cell *c;
@@ -637,14 +677,16 @@ static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, co
 		return;
 	c = calloc(1, sizeof(*c));
 	*c = (struct cell){ .kernel = k, .scenario = scenario, .globs = globs,
-			    .fs = conf_find(&g.tree.fs, fs) };
+			    .fs = conf_find(&g.tree.fs, fs),
+			    .fault = fault ?: fault_of(scenario) };
 	cell_needs(c);
 	cell_rows(c);
 	if (!c->nrows) {
 		free(c);
 		return;
 	}
-	name = text("%s/%s/%s", k->name, fs, scenario->name);
+	name = text("%s/%s/%s%s%s", k->name, fs, scenario->name, fault ? "+" : "",
+		    fault ? fault->name : "");
 	if (g.list)
 		printf("%-50s %4zu rows  %s\n", name, c->nrows, c->machine->name);
 	else if (g.rows_only)
@@ -659,24 +701,113 @@ static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, co
 	free(c);
 }
 
-static void scenario_add(struct kernel *k, struct conf *scenario, const char *fs, const char *globs)
+static void scenario_add(struct kernel *k, struct conf *scenario, const char *fs, const char *globs,
+			 const struct conf *fault)
 {
 	struct words w = { .n = 0 };
 
 	split(strcmp(fs, "*") ? fs : conf_get(scenario, "fs"), &w);
 	for (size_t i = 0; i < w.n; i++)
-		cell_add(k, scenario, w.v[i], globs);
+		cell_add(k, scenario, w.v[i], globs, fault);
 }
 
-/* "SCENARIO FS[,FS...]|* [ROWGLOB...]" */
-static void suite_line(struct kernel *k, const char *value)
+/* "SCENARIO FS[,FS...]|* [ROWGLOB...]"; what follows the file systems. */
+static const char *line_read(const char *value, char scenario[128], char fs[512])
 {
-	char scenario[128], fs[512];
 	int globs = 0;
 
 	if (sscanf(value, "%127s %511s %n", scenario, fs, &globs) < 2)
-		die("suite: %s", value);
-	scenario_add(k, conf_find(&g.tree.scenarios, scenario), fs, value + globs);
+		die("bad cells: %s", value);
+	return value + globs;
+}
+
+static void cells_line(struct kernel *k, const char *value, const struct conf *fault)
+{
+	char scenario[128], fs[512];
+	const char *globs = line_read(value, scenario, fs);
+
+	scenario_add(k, conf_find(&g.tree.scenarios, scenario), fs, globs, fault);
+}
+
+/* Every scenario on each of its file systems. */
+static void all_add(struct kernel *k, const struct conf *fault)
+{
+	const struct conf_set *s = &g.tree.scenarios;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i]->kind == CONF_SCENARIO)
+			scenario_add(k, s->v[i], "*", "", fault);
+}
+
+/*
+ * Faults
+ */
+
+/* A scenario on a file system, and all the rows that any fault is scored by. */
+struct healthy {
+	struct conf	*scenario;
+	char		*fs, *globs;
+};
+
+static struct healthy *healthy;
+static size_t nhealthy;
+
+static void healthy_add(struct conf *scenario, char *fs, const char *globs)
+{
+	struct healthy *h = healthy;
+
+	while (h < healthy + nhealthy && (h->scenario != scenario || strcmp(h->fs, fs)))
+		h++;
+	if (h == healthy + nhealthy) {
+		healthy = need(reallocarray(healthy, nhealthy + 1, sizeof(*healthy)));
+		h = &healthy[nhealthy++];
+		*h = (struct healthy){ scenario, fs, "" };
+	}
+	h->globs = text("%s %s", h->globs, *globs ? globs : "*");
+}
+
+/* The cells of one line of a fault, and what they are compared with. */
+static void fault_line(struct kernel *k, const struct conf *fault, const char *value)
+{
+	char scenario[128], fs[512];
+	struct words w = { .n = 0 };
+	const char *globs = line_read(value, scenario, fs);
+	struct conf *s = conf_find(&g.tree.scenarios, scenario);
+
+	split(strcmp(fs, "*") ? fs : conf_get(s, "fs"), &w);
+	for (size_t i = 0; i < w.n; i++) {
+		healthy_add(s, w.v[i], globs);
+		cell_add(k, s, w.v[i], globs, fault);
+		if (g.probe)
+			return;
+	}
+}
+
+static void fault_cells(struct kernel *k, const struct conf *fault)
+{
+	if (g.all && !conf_get(fault, "equivalent")) {
+		all_add(k, fault);
+		return;
+	}
+	for (const struct conf_line *l = NULL; (l = conf_next(fault, "cells", l)); ) {
+		fault_line(k, fault, l->value);
+		if (g.probe)
+			return;
+	}
+}
+
+static void score_cells(struct kernel *k)
+{
+	const struct conf_set *s = &g.tree.faults;
+
+	nhealthy = 0;
+	for (size_t i = 0; i < s->n; i++)
+		if (!g.faults.n || words_have(&g.faults, s->v[i]->name))
+			fault_cells(k, s->v[i]);
+	for (size_t i = 0; i < nhealthy && !g.probe && !g.all; i++)
+		cell_add(k, healthy[i].scenario, healthy[i].fs, healthy[i].globs, NULL);
+	if (g.all)
+		all_add(k, NULL);
 }
 
 static void kernel_cells(struct kernel *k)
@@ -684,22 +815,25 @@ static void kernel_cells(struct kernel *k)
 	const struct conf *suite = g.suite ? conf_find(&g.tree.suites, g.suite) : NULL;
 	struct conf_set *s = &g.tree.scenarios;
 
+	if (g.score) {
+		score_cells(k);
+		return;
+	}
 	for (size_t i = 0; i < s->n; i++)
 		if (s->v[i]->kind == CONF_CONTROL && !g.shell && !g.bare)
-			scenario_add(k, s->v[i], "*", "");
+			scenario_add(k, s->v[i], "*", "", NULL);
 	for (const struct conf_line *l = NULL; suite && (l = conf_next(suite, "cells", l)); )
-		suite_line(k, l->value);
-	for (size_t i = 0; !suite && i < s->n; i++)
-		if (s->v[i]->kind == CONF_SCENARIO)
-			scenario_add(k, s->v[i], "*", "");
+		cells_line(k, l->value, NULL);
+	if (!suite)
+		all_add(k, NULL);
 }
 
 static void check_names(const char *option, const struct words *w, const struct conf_set *s)
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (!conf_find(s, w->v[i]))
-			die("%s %s: no such file, expected a name that './run.sh cells' lists",
-			    option, w->v[i]);
+			die("%s %s: no such file, expected a name that './run.sh %s' lists",
+			    option, w->v[i], s == &g.tree.faults ? "faults" : "cells");
 }
 
 /* "K/N" */
@@ -726,7 +860,7 @@ static void options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lRno:SCxc:p:K:")) != -1) {
+	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lRno:SCxc:p:K:FAPb:")) != -1) {
 		switch (opt) {
 		case 'L':
 			exit(0);
@@ -772,6 +906,18 @@ static void options(int argc, char **argv)
 		case 'C':
 			g.cold = true;
 			break;
+		case 'F':
+			g.score = true;
+			break;
+		case 'A':
+			g.all = true;
+			break;
+		case 'P':
+			g.probe = true;
+			break;
+		case 'b':
+			words_add(&g.faults, optarg);
+			break;
 		case 'x':
 			g.bare = true;
 			break;
@@ -782,10 +928,12 @@ static void options(int argc, char **argv)
 			die("%s", usage);
 		}
 	}
-	if (optind == argc || g.list + g.rows_only + g.lines + !!g.out != 1 || g.copies < 1)
+	if (optind == argc || g.list + g.rows_only + g.lines + !!g.out != 1 || g.copies < 1 ||
+	    (g.all || g.probe || g.faults.n) > g.score)
 		die("%s", usage);
 	check_names("-t", &g.scenarios, &g.tree.scenarios);
 	check_names("-f", &g.fs, &g.tree.fs);
+	check_names("-b", &g.faults, &g.tree.faults);
 	if (g.suite && !conf_find(&g.tree.suites, g.suite))
 		die("-s %s: no such file in configs/suites", g.suite);
 	for (; optind < argc; optind++)

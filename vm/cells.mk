@@ -7,6 +7,7 @@
 
 SCALE ?= 1
 RETRY := 0
+SEEDED := no
 export SCALE
 cells := $(shell cat $(RUN)/order 2>/dev/null || cat $(RUN)/cells)
 guest := $(RUN)/bin/guest -s $(SCALE)
@@ -25,7 +26,7 @@ snapshots: $(sort $(snapshots))
 cells: $(todo:%=$(RUN)/%/verdict)
 
 # The judge's exit status is its verdict, which the file says too; any other is none.
-judge = $(RUN)/bin/judge -K $(RUN)/known $(@D) >$@.tmp 2>$(@D)/judge.log || \
+judge = $(RUN)/bin/judge $(if $(filter no,$(SEEDED)),-K $(RUN)/known) $(@D) >$@.tmp 2>$(@D)/judge.log || \
 	case $$? in 1|4|5|6|7) ;; *) false ;; esac
 
 # Restored, and anything but pass: a guest that boots has to say so, too.  One that
@@ -54,7 +55,7 @@ $(RUN)/%/verdict:
 	@printf 'start  %s\n' "$*"
 	@$(guest) $(@D)
 	@$(judge)
-	@if $(doubt) && ! { $(confirmed); }; then \
+	@if [ $(SEEDED) = no ] && $(doubt) && ! { $(confirmed); }; then \
 		($(keep)) && $(guest) -c $(@D) && { $(judge); }; fi
 	@n=0; while $(lost); do \
 		n=$$((n + 1)); ($(aside)) && $(guest) -c $(@D) && { $(judge); }; done

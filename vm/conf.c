@@ -145,6 +145,7 @@ static bool excuses(const char *text)
 #define MODULE		"[a-z0-9][a-z0-9_-]*"
 #define KERNEL		"[A-Za-z0-9/][A-Za-z0-9_.:/=+~,-]*"
 #define OPTION		"[A-Z0-9][A-Z0-9_]*"
+#define SYMBOL		"[A-Za-z_][A-Za-z0-9_.]{0,62}"
 #define BOUND		"(-|[0-9][0-9.]*)"
 
 enum type {
@@ -152,7 +153,7 @@ enum type {
 	T_KERNELS,
 	T_RELEASE, T_BITS, T_SECONDS, T_RANK, T_SIZE, T_SEED, T_YES_NO, T_YES, T_FS_TYPE,
 	T_NAMESPACE, T_RE, T_EXCUSE, T_LOG, T_VERDICT, T_RUN, T_RANGE, T_CELLS, T_LABEL, T_ROWS,
-	T_OTHER, T_NONE, T_SEARCH, T_COUNT, T_CONFIDENCE, TYPES
+	T_OTHER, T_NONE, T_SEARCH, T_COUNT, T_CONFIDENCE, T_SYMBOLS, T_ACTION, TYPES
 };
 
 static const struct {
@@ -213,6 +214,11 @@ static const struct {
 	[T_COUNT]	= { "^[1-9][0-9]{0,8}$", "a number from 1 on", NULL, 0 },
 	[T_CONFIDENCE]	= { "^[0-9]{2}([.][0-9]{1,4})?$", "percent, from 50 to below 100",
 			    is_confidence, 0 },
+	[T_SYMBOLS]	= { "^" SYMBOL "(" B SYMBOL "){0,7}$",
+			    "up to 8 functions of the kernel, each once", each_once, 0 },
+	[T_ACTION]	= { "^(return" B "[0-9]{1,9}|argument" B "[1-6]" B "[0-9]{1,9})$",
+			    "return VALUE or argument NUMBER VALUE, the number from 1 to 6",
+			    NULL, 0 },
 };
 
 static bool fits(enum type t, const char *value)
@@ -291,6 +297,14 @@ static const struct key {
 	{ CONF_SUITE,		"machine",	MAY,		T_NAME },
 	{ CONF_SUITE,		"cells",	MUST | MANY,	T_CELLS },
 
+	{ CONF_FAULT,		"divert",	MUST,		T_SYMBOLS },
+	{ CONF_FAULT,		"from",		MAY,		T_SYMBOLS },
+	{ CONF_FAULT,		"action",	MUST,		T_ACTION },
+	{ CONF_FAULT,		"kernel",	MAY,		T_RANGE },
+	{ CONF_FAULT,		"needs",	MAY,		T_OPTIONS },
+	{ CONF_FAULT,		"equivalent",	MAY,		T_TEXT },
+	{ CONF_FAULT,		"cells",	MUST | MANY,	T_CELLS },
+
 	{ CONF_MATRIX,		"holder",	MUST | MANY,	T_LABEL },
 	{ CONF_MATRIX,		"collision",	MUST | MANY,	T_LABEL },
 	{ CONF_MATRIX,		"rows",		MUST | MANY,	T_ROWS },
@@ -312,6 +326,10 @@ static const struct key {
 	{ CONF_CELL,		"namespace",	MAY,		T_NAMESPACE },
 	{ CONF_CELL,		"devdax",	MAY,		T_DEVDAX },
 	{ CONF_CELL,		"fault",	MAY,		T_IDENT },
+	{ CONF_CELL,		"divert",	MAY,		T_SYMBOLS },
+	{ CONF_CELL,		"from",		MAY,		T_SYMBOLS },
+	{ CONF_CELL,		"action",	MAY,		T_ACTION },
+	{ CONF_CELL,		"probe",	MAY,		T_YES },
 	{ CONF_CELL,		"run",		MUST,		T_RUN },
 	{ CONF_CELL,		"timeout",	MUST,		T_SECONDS },
 	{ CONF_CELL,		"log",		MUST | MANY,	T_LOG },
@@ -596,6 +614,7 @@ static const struct folder {
 	{ CONF_MACHINE,		SET(machines),	"configs/machine",	NULL,	false },
 	{ CONF_KNOWN,		SET(known),	"configs/known",	"",	true },
 	{ CONF_SUITE,		SET(suites),	"configs/suites",	"",	true },
+	{ CONF_FAULT,		SET(faults),	"configs/faults",	"",	true },
 };
 
 /* What a file names must exist. */
@@ -606,6 +625,7 @@ static const struct reference {
 } references[] = {
 	{ CONF_SCENARIO,	"fs",		SET(fs) },
 	{ CONF_SCENARIO,	"machine",	SET(machines) },
+	{ CONF_SCENARIO,	"fault",	SET(faults) },
 	{ CONF_SUITE,		"machine",	SET(machines) },
 	{ CONF_KNOWN,		"scenario",	SET(scenarios) },
 	{ CONF_KNOWN,		"fs",		SET(fs) },
@@ -738,7 +758,7 @@ static bool check_file(const struct conf_tree *t, const struct conf *c)
 
 int conf_tree_read(const char *top, struct conf_tree *t)
 {
-	const struct conf_set *sets[] = { &t->scenarios, &t->known, &t->suites };
+	const struct conf_set *sets[] = { &t->scenarios, &t->known, &t->suites, &t->faults };
 	bool good = true;
 	char *dir;
 

@@ -22,6 +22,7 @@ enum conf_kind {
 	CONF_MACHINE,		/* configs/machine/NAME */
 	CONF_KNOWN,		/* configs/known/NAME */
 	CONF_SUITE,		/* configs/suites/NAME */
+	CONF_FAULT,		/* configs/faults/NAME */
 	CONF_MATRIX,		/* configs/matrix */
 	CONF_GUEST,		/* configs/guest */
 	CONF_CELL,		/* results/.../cell: all of the above, resolved */
@@ -78,6 +79,7 @@ struct conf_tree {
 	struct conf_set machines;
 	struct conf_set known;
 	struct conf_set suites;
+	struct conf_set faults;
 };
 
 /*

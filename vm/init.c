@@ -542,7 +542,6 @@ static void program_exec(char *program)
 	int fd = fileno(port);
 
 	program_args(program, argv);
-	setpgid(0, 0);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
 	snprintf(path, sizeof(path), "/daxpin/%s", argv[0]);
@@ -576,19 +575,129 @@ static bool all_killed(void)
 	return false;
 }
 
-/* Run the cell's program under its time limit. */
-static void program_run(void)
-{
-	long timeout = atol(cell_need("timeout"));
-	char *program = cell_need("run");
-	int pidfd, status;
-	pid_t pid = fork();
+/*
+ * Seeded bugs
+ */
 
+/* Cut the list of symbols that the cell has as @key into @names; their number. */
+static size_t symbols(const char *key, char *names, size_t n, size_t size)
+{
+	char *list = cell_get(key), *save, *word = list ? strtok_r(list, " \t", &save) : NULL;
+	size_t i;
+
+	for (i = 0; word && i < n; i++, word = strtok_r(NULL, " \t", &save))
+		snprintf(names + i * size, size, "%s", word);
+	free(list);
+	return i;
+}
+
+/* "return VALUE" or "argument NUMBER VALUE" */
+static void fault_action(struct daxpin_fault *f, const char *action)
+{
+	unsigned long long value;
+
+	if (sscanf(action, "return %llu", &value) == 1)
+		f->action = DAXPIN_RETURN;
+	else if (sscanf(action, "argument %u %llu", &f->argument, &value) == 2)
+		f->action = DAXPIN_ARGUMENT;
+	else
+		give_up("bad action %s", action);
+	f->value = value;
+}
+
+/* For the calling process's session: the first function that this kernel has. */
+static int fault_arm(int fd, char *said, size_t size)
+{
+	char names[DAXPIN_CALLERS][DAXPIN_SYMBOL_MAX];
+	struct daxpin_fault f = { .whose = DAXPIN_SESSION };
+	size_t n = symbols("divert", names[0], DAXPIN_CALLERS, DAXPIN_SYMBOL_MAX);
+	int err = ENOENT;
+
+	fault_action(&f, cell_need("action"));
+	symbols("from", f.from[0], DAXPIN_CALLERS, DAXPIN_SYMBOL_MAX);
+	for (size_t i = 0; i < n && err == ENOENT; i++) {
+		memcpy(f.function, names[i], sizeof(f.function));
+		err = ioctl(fd, DAXPIN_FAULT_ARM, &f) ? errno : 0;
+	}
+	if (!err)
+		snprintf(said, size, "%s", f.function);
+	else if (err == ENOENT)
+		snprintf(said, size, "the kernel has no function to divert: %s",
+			 cell_need("divert"));
+	else if (err == ESRCH)
+		snprintf(said, size, "the kernel has no function that calls %s: %s", f.function,
+			 cell_need("from"));
+	else
+		snprintf(said, size, "%s cannot be diverted: %s", f.function, strerror(err));
+	return err;
+}
+
+/* A fault that never fired proves nothing: the judge wants the count. */
+static void fault_report(int fd, const char *name)
+{
+	__u64 hits;
+
+	if (ioctl(fd, DAXPIN_FAULT_HITS, &hits))
+		report("lost fault %s: %s", name, strerror(errno));
+	else
+		report("fault %s hits %llu", name, (unsigned long long)hits);
+}
+
+/*
+ * The program
+ */
+
+/* What its process says before it becomes the program. */
+struct start {
+	int	err;		/* of the fault */
+	char	said[512];
+};
+
+/* In a session of its own, which is the fault's. */
+static __attribute__((noreturn)) void program_start(char *program, int fault, int to)
+{
+	struct start s = { 0 };
+
+	setsid();
+	if (fault >= 0)
+		s.err = fault_arm(fault, s.said, sizeof(s.said));
+	if (write(to, &s, sizeof(s)) != sizeof(s) || s.err || cell_get("probe"))
+		_exit(0);
+	program_exec(program);
+	_exit(127);
+}
+
+/* Its process, or 0: the fault could not be armed, or that was all that was asked. */
+static pid_t program_fork(char *program, int fault)
+{
+	struct start s;
+	pid_t pid;
+	int to[2];
+
+	if (pipe2(to, O_CLOEXEC))
+		give_up("pipe: %s", strerror(errno));
+	pid = fork();
 	if (pid < 0)
 		give_up("fork: %s", strerror(errno));
 	if (!pid)
-		program_exec(program);
-	pidfd = syscall(SYS_pidfd_open, pid, 0);
+		program_start(program, fault, to[1]);
+	close(to[1]);
+	if (read(to[0], &s, sizeof(s)) != sizeof(s))
+		give_up("the program's process died before it began");
+	close(to[0]);
+	if (!s.err && !cell_get("probe"))
+		return pid;
+	waitpid(pid, NULL, 0);
+	report("skip %s%s", s.err ? "" : "applies: ", s.said);
+	return 0;
+}
+
+/* Wait for it, up to its time limit. */
+static void program_wait(pid_t pid)
+{
+	long timeout = atol(cell_need("timeout"));
+	int pidfd = syscall(SYS_pidfd_open, pid, 0), status;
+
 	if (pidfd < 0)
 		give_up("pidfd_open: %s", strerror(errno));
 	if (!ended(pidfd, timeout * 1000)) {
@@ -603,22 +712,25 @@ static void program_run(void)
 		report("run exit %d", WEXITSTATUS(status));
 }
 
-/* A fault that never fired proves nothing: the judge wants the count. */
-static void fault_report(const char *name)
+/* Run the cell's program, with its fault if it has one. */
+static void program_run(void)
 {
-	struct daxpin_fault req = { 0 };
-	int fd = open("/dev/daxpin", O_RDWR | O_CLOEXEC);
+	char *program = cell_need("run"), *name = cell_get("fault");
+	int fault = name ? open("/dev/daxpin", O_RDWR | O_CLOEXEC) : -1;
+	pid_t pid;
 
-	snprintf(req.name, sizeof(req.name), "%s", name);
-	if (fd < 0 || ioctl(fd, DAXPIN_FAULT_HITS, &req))
-		report("lost fault point %s: %s", name, strerror(errno));
-	else
-		report("fault %s hits %llu", name, (unsigned long long)req.hits);
-	if (fd >= 0)
-		close(fd);
+	if (name && fault < 0)
+		give_up("/dev/daxpin: %s", strerror(errno));
+	pid = program_fork(program, fault);
+	if (pid)
+		program_wait(pid);
+	if (pid && name)
+		fault_report(fault, name);
+	if (fault >= 0)
+		close(fault);
 }
 
-static void environment(const char *fault)
+static void environment(void)
 {
 	char *ramdisk = cell_get("ramdisk"), *devdax = cell_get("devdax");
 
@@ -631,8 +743,6 @@ static void environment(const char *fault)
 		setenv("DAXPIN_RAMDISK", ramdisk, 1);
 	if (devdax)
 		setenv("DAXPIN_DEVDAX", devdax, 1);
-	if (fault)
-		setenv("DAXPIN_FAULT", fault, 1);
 }
 
 /* An interactive guest: the shell has the console as its terminal. */
@@ -699,7 +809,7 @@ int main(void)
 {
 	/* What we are told by and report to comes before all that may fail. */
 	char first[] = "virtio_pci virtio_console";
-	char *fault, *seed, *modules, *loaded;
+	char *seed, *modules, *loaded;
 	int cells;
 
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
@@ -722,8 +832,7 @@ int main(void)
 	seed = cell_get("seed");
 	if (seed)
 		pool_seed(seed);
-	fault = cell_get("fault");
-	environment(fault);
+	environment();
 	if (cell_get("shell")) {
 		shell();
 		power_off();
@@ -731,8 +840,6 @@ int main(void)
 	console("phase test");
 	program_run();
 	console("phase down");
-	if (fault)
-		fault_report(fault);
 	if (all_killed())
 		fs_down(cell_need("device"));
 	else

@@ -1107,6 +1107,15 @@ static void print_runs(const struct judge *j)
 		printf("runs 2\nbad %zu\n", j->bad);
 }
 
+/* How often a fault fired is not said of a guest that died. */
+static void print_hits(const struct judge *j)
+{
+	const char *fault = get(&j->init, "fault"), *hits = fault ? strstr(fault, " hits ") : NULL;
+
+	if (hits)
+		printf("hits %s\n", hits + strlen(" hits "));
+}
+
 static void print_verdict(const struct judge *j)
 {
 	size_t known = 0;
@@ -1120,6 +1129,7 @@ static void print_verdict(const struct judge *j)
 	if (j->cell && conf_get(j->cell, "verdict"))
 		puts("control yes");
 	print_runs(j);
+	print_hits(j);
 	for (const struct row *r = j->rows; r < j->rows + j->nrows; r++) {
 		if (r->known)
 			printf("row known %s: %s\n", r->name, r->known->name);

@@ -140,7 +140,7 @@ key() {
 			echo "$bit"
 			cat "$configs/$bit"
 		done
-		[ -z "$series" ] || cat "$series"/*.patch
+		[ -z "$series" ] || series_patches | xargs -d '\n' cat
 	} | sha256sum | cut -c 1-12
 }
 

@@ -25,10 +25,10 @@ unused() {
 	printf '%s\n' "$unused" | xargs -n 1 | sed "s|^|$1|"
 }
 
-# Only what is named here reaches the kernel's makefiles and git.  In its depend
-# mode ccache does without a second look at each file.
+# Only what is named here reaches the kernel's makefiles and git.  What ccache does not
+# have it compiles as it has preprocessed it, without a second look at the file.
 clean() {
-	env -i PATH="$PATH" HOME="${HOME:-/}" LC_ALL=C TMPDIR="${TMPDIR:-/tmp}" CCACHE_DEPEND=1 \
+	env -i PATH="$PATH" HOME="${HOME:-/}" LC_ALL=C TMPDIR="${TMPDIR:-/tmp}" CCACHE_NOCPP2=1 \
 		${CCACHE_DIR:+CCACHE_DIR="$CCACHE_DIR"} "$@"
 }
 
@@ -208,6 +208,15 @@ patch_apply() {
 	)
 }
 
+# The patches in their order; those that seed bugs are only for the bit that asks for them.
+series_patches() {
+	set -- "$series"
+	case " ${bits:-} " in *" faults "*) [ ! -d "$series/faults" ] || set -- "$@" "$series/faults" ;; esac
+	for folder in "$@"; do
+		find "$folder" -maxdepth 1 -name '*.patch' | LC_ALL=C sort
+	done
+}
+
 # Apply the series to copies of the files that it names.  On success $scratch
 # has them in tree/ and their names in files; on failure $refused is the patch.
 series_apply() {
@@ -215,10 +224,11 @@ series_apply() {
 	scratch=$(mktemp -d)
 	mkdir "$scratch/tree"
 	: >"$scratch/files"
-	for refused in "$series"/*.patch; do
+	series_patches >"$scratch/series"
+	while read -r refused; do
 		series_copy "$refused"
 		patch_apply "$scratch/tree" "$refused" >"$scratch/log" || return 1
-	done
+	done <"$scratch/series"
 }
 
 series_copy() {

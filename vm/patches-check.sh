@@ -52,7 +52,7 @@ leave() {
 
 # Those of the C files that the patches name, as far as these are there.
 objects() {
-	for patch in "$series"/*.patch; do patch_files "$patch"; done | sort -u |
+	series_patches | while read -r patch; do patch_files "$patch"; done | sort -u |
 		grep '\.c$' | while read -r file; do
 		[ ! -f "$source/$file" ] || echo "${file%.c}.o"
 	done
@@ -158,11 +158,11 @@ ccache_find
 top=$CACHE/build/check-$1 label=check-$1 log=$CACHE/build/check-$1.log
 say "preparing to check $folder"
 open_areas
-series=$folder
+series=$folder bits=faults
 objects >"$scratch/before"
 test_that "objects without patches" objects_without
 objects_keep
-for patch_file in "$series"/*.patch; do
+for patch_file in $(series_patches); do
 	patch_check "$patch_file"
 done
 echo "1..$count"

@@ -225,6 +225,7 @@ static void read_cell(struct cell *c)
 	c->control = get(&lines, "control");
 	c->runs = get_number(&lines, "runs");
 	c->bad = get_number(&lines, "bad");
+	c->hits = get_number(&lines, "hits");
 	for (size_t i = 0; i < lines.n; i++) {
 		row = value_of(lines.v[i], "row");
 		if (row)

@@ -64,6 +64,7 @@ struct cell {
 	size_t		 nsplats;
 	long		 ms;		/* in guests, 0: not known */
 	size_t		 runs, bad;	/* tries that count, and how many of them failed */
+	size_t		 hits;		/* calls that its fault broke */
 	enum verdict	 verdict;
 	bool		 control;
 };

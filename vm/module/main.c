@@ -3,15 +3,14 @@
  * daxpin: what a test cannot see or do from user space.
  *
  * /dev/daxpin tells the reference count of the page behind an address, holds pages
- * as a driver would, arms fault points (seeded bugs) for the calling thread,
- * gives DAX pages a wrong owner, calls address space operations, and wedges a task
- * or a CPU so that the controls can prove that the harness notices.
+ * as a driver would, diverts functions (fault.c), gives DAX pages a wrong owner, calls
+ * address space operations, and wedges a task or a CPU so that the controls can prove
+ * that the harness notices.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/irqflags.h>
-#include <linux/kprobes.h>
 #include <linux/migrate_mode.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -26,153 +25,7 @@
 #include <linux/xarray.h>
 
 #include "daxpin_uapi.h"
-
-/*
- * A fault point breaks one promise, @gone: the kernel function that keeps it
- * returns at once, with the stub's value, when the armed thread calls it.
- */
-struct fault {
-	const char		*name;
-	const char		*gone;
-	const char		*function[2];	/* the first of them that this kernel has */
-	unsigned long		 (*stub)(void);	/* returns the value */
-	struct kprobe		 probe;
-	struct file		*owner;
-	struct task_struct	*task;		/* compared, never followed */
-	atomic64_t		 hits;
-};
-
-static noinline unsigned long return_zero(void)
-{
-	/* Not const or pure: this is jumped to, and must stay a real function. */
-	barrier();
-	return 0;
-}
-
-/*
- * Since 6.15 the file systems' own functions only call dax_break_layout(), and
- * may be inlined into theirs; it is in another file and cannot.
- */
-static struct fault faults[] = {
-	{ .name = "ext4_break_layouts",
-	  .gone = "ext4 waits for pins before it gives blocks up",
-	  .function = { "dax_break_layout", "ext4_break_layouts" },
-	  .stub = return_zero },
-	{ .name = "xfs_break_dax_layouts",
-	  .gone = "xfs waits for pins before it gives blocks up",
-	  .function = { "dax_break_layout", "xfs_break_dax_layouts" },
-	  .stub = return_zero },
-	{ .name = "wake_up_var",
-	  .gone = "who drops the last pin wakes who waits for it",
-	  .function = { "wake_up_var" },
-	  .stub = return_zero },
-	{ .name = "unpin_user_pages",
-	  .gone = "who pinned a part and is refused the rest lets go of that part",
-	  .function = { "unpin_user_pages" },
-	  .stub = return_zero },
-	{ .name = "block_dirty_folio",
-	  .gone = "who wrote into a page of a file makes it dirty when he lets go of it",
-	  .function = { "block_dirty_folio" },
-	  .stub = return_zero },
-};
-
-static DEFINE_MUTEX(fault_lock);	/* owner, and registration of the probes */
-
-/*
- * Leave the function before its first instruction.  The stack is as the call
- * left it, so the stub's own return goes to the caller.  regs->sp must not be
- * touched: a probe that sits on ftrace does not honour it.
- */
-static int fault_enter(struct kprobe *p, struct pt_regs *regs)
-{
-	struct fault *f = container_of(p, struct fault, probe);
-
-	if (READ_ONCE(f->task) != current)
-		return 0;
-	atomic64_inc(&f->hits);
-	instruction_pointer_set(regs, (unsigned long)f->stub);
-	return 1;
-}
-
-NOKPROBE_SYMBOL(fault_enter);
-
-/*
- * Its presence keeps the probe from being optimised into a jump that cannot
- * divert, and on ftrace asks for the right to change the address to return to.
- */
-static void fault_after(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
-{
-}
-
-NOKPROBE_SYMBOL(fault_after);
-
-static struct fault *fault_find(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(faults); i++)
-		if (!strcmp(faults[i].name, name))
-			return &faults[i];
-	return NULL;
-}
-
-static int fault_probe(struct fault *f, const char *function)
-{
-	/* A probe can be registered once: start from a clean one. */
-	f->probe = (struct kprobe){
-		.symbol_name	= function,
-		.pre_handler	= fault_enter,
-		.post_handler	= fault_after,
-	};
-	return register_kprobe(&f->probe);
-}
-
-static int fault_arm(struct fault *f, struct file *owner)
-{
-	int err = -ENOENT;
-	size_t i;
-
-	if (f->owner)
-		return -EBUSY;
-	WRITE_ONCE(f->task, current);
-	for (i = 0; i < ARRAY_SIZE(f->function) && f->function[i] && err == -ENOENT; i++)
-		err = fault_probe(f, f->function[i]);
-	if (err) {
-		WRITE_ONCE(f->task, NULL);
-		return err;
-	}
-	f->owner = owner;
-	return 0;
-}
-
-static void fault_disarm(struct fault *f)
-{
-	WRITE_ONCE(f->task, NULL);
-	unregister_kprobe(&f->probe);
-	f->owner = NULL;
-}
-
-static long do_fault(struct file *file, unsigned int cmd, void __user *arg)
-{
-	struct daxpin_fault req;
-	struct fault *f;
-	long err = 0;
-
-	if (copy_from_user(&req, arg, sizeof(req)))
-		return -EFAULT;
-	req.name[DAXPIN_NAME_MAX - 1] = '\0';
-	f = fault_find(req.name);
-	if (!f)
-		return -ENOENT;
-	if (cmd == DAXPIN_FAULT_HITS) {
-		req.hits = atomic64_read(&f->hits);
-		return copy_to_user(arg, &req, sizeof(req)) ? -EFAULT : 0;
-	}
-	mutex_lock(&fault_lock);
-	err = fault_arm(f, file);
-	mutex_unlock(&fault_lock);
-	return err;
-}
+#include "fault.h"
 
 /*
  * DAX pages of 6.x have no mapcount, and no reference for a mapping either.  The
@@ -776,16 +629,29 @@ static long do_wedge(unsigned long how)
 	return -EINVAL;
 }
 
+/* What an open file holds. */
+struct held {
+	struct pins	 pins;
+	struct fault	*fault;
+};
+
 static long daxpin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
+	struct held *h = file->private_data;
+
 	switch (cmd) {
 	case DAXPIN_PAGE:
 		return do_page((void __user *)arg);
 	case DAXPIN_PFN:
 		return do_pfn((void __user *)arg);
 	case DAXPIN_FAULT_ARM:
+		return fault_arm(&h->fault, (void __user *)arg);
 	case DAXPIN_FAULT_HITS:
-		return do_fault(file, cmd, (void __user *)arg);
+		return fault_hits(h->fault, (void __user *)arg);
+	case DAXPIN_REACHED:
+		return fault_reached(h->fault, arg);
+	case DAXPIN_RESUME:
+		return fault_resume(h->fault);
 	case DAXPIN_OWNER:
 		return do_owner(file, (void __user *)arg);
 	case DAXPIN_CALL:
@@ -793,42 +659,36 @@ static long daxpin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case DAXPIN_WEDGE:
 		return do_wedge(arg);
 	case DAXPIN_PIN_TAKE:
-		return do_pin_take(file->private_data, (void __user *)arg);
+		return do_pin_take(&h->pins, (void __user *)arg);
 	case DAXPIN_PIN_DROP:
-		return do_pin_drop(file->private_data, (void __user *)arg);
+		return do_pin_drop(&h->pins, (void __user *)arg);
 	case DAXPIN_PIN_READ:
 	case DAXPIN_PIN_WRITE:
-		return do_pin_copy(file->private_data, (void __user *)arg,
-				   cmd == DAXPIN_PIN_WRITE);
+		return do_pin_copy(&h->pins, (void __user *)arg, cmd == DAXPIN_PIN_WRITE);
 	}
 	return -ENOTTY;
 }
 
 static int daxpin_open(struct inode *inode, struct file *file)
 {
-	struct pins *p = kzalloc(sizeof(*p), GFP_KERNEL);
+	struct held *h = kzalloc(sizeof(*h), GFP_KERNEL);
 
-	if (!p)
+	if (!h)
 		return -ENOMEM;
-	mutex_init(&p->lock);
-	file->private_data = p;
+	mutex_init(&h->pins.lock);
+	file->private_data = h;
 	return 0;
 }
 
 static int daxpin_release(struct inode *inode, struct file *file)
 {
-	struct pins *p = file->private_data;
-	size_t i;
+	struct held *h = file->private_data;
 
-	if (p->pages)
-		pins_drop(p, p->times);
-	kfree(p);
+	if (h->pins.pages)
+		pins_drop(&h->pins, h->pins.times);
+	fault_disarm(h->fault);
+	kfree(h);
 
-	mutex_lock(&fault_lock);
-	for (i = 0; i < ARRAY_SIZE(faults); i++)
-		if (faults[i].owner == file)
-			fault_disarm(&faults[i]);
-	mutex_unlock(&fault_lock);
 	mutex_lock(&owner_lock);
 	if (owned.holder == file)
 		owner_restore();
