@@ -61,10 +61,12 @@ struct dp_events {
 int dp_events_open(struct dp_events *e, const char *event, const char *filter, enum dp_whose whose);
 
 /*
- * Count from now on how often @function of the kernel is called, by a kprobe of perf's.
- * -ENOENT: this kernel has no such function, or no CONFIG_KPROBE_EVENTS.
+ * Count from now on how often @function of the kernel is called with arguments, arg1 and
+ * arg2, that match @filter (NULL: any).  -ENOENT: this kernel has no such function, or no
+ * CONFIG_KPROBE_EVENTS.  The event for it, daxpin/FUNCTION, stays.
  */
-int dp_calls_open(struct dp_events *e, const char *function, enum dp_whose whose);
+int dp_calls_open(struct dp_events *e, const char *function, const char *filter,
+		  enum dp_whose whose);
 
 /* How often since then, -1 when nobody can tell. */
 long dp_events_count(const struct dp_events *e);

@@ -12,15 +12,16 @@
 #include "dp.h"
 
 #define TRACING "/sys/kernel/tracing/events"
-#define PROBES	"/sys/bus/event_source/devices/kprobe/type"
+#define PROBES	"/sys/kernel/tracing/kprobe_events"
 
-/* The number in a file of the kernel, or -errno. */
-static long number(const char *path)
+/* The number that perf knows the tracepoint by, or -errno. */
+static long event_id(const char *event)
 {
-	char id[32] = "";
+	char path[128], id[32] = "";
 	ssize_t n;
 	int fd;
 
+	snprintf(path, sizeof(path), TRACING "/%s/id", event);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -43,16 +44,20 @@ static int counter_open(struct perf_event_attr *attr, pid_t pid, int cpu, const 
 	return err;
 }
 
-/* One counter for this task, or one for each CPU. */
-static int counters_open(struct dp_events *e, struct perf_event_attr *attr, const char *filter,
-			 enum dp_whose whose)
+int dp_events_open(struct dp_events *e, const char *event, const char *filter, enum dp_whose whose)
 {
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
 	int cpus = whose == DP_OURS ? 1 : sysconf(_SC_NPROCESSORS_ONLN);
+	long id = event_id(event);
 
+	*e = (struct dp_events){ 0 };
+	if (id < 0)
+		return id;
 	if (cpus > DP_CPUS)
 		return -E2BIG;
+	attr.config = id;
 	for (int cpu = 0; cpu < cpus; cpu++) {
-		int fd = counter_open(attr, whose == DP_OURS ? 0 : -1,
+		int fd = counter_open(&attr, whose == DP_OURS ? 0 : -1,
 				      whose == DP_OURS ? -1 : cpu, filter);
 
 		if (fd < 0) {
@@ -64,32 +69,32 @@ static int counters_open(struct dp_events *e, struct perf_event_attr *attr, cons
 	return 0;
 }
 
-int dp_events_open(struct dp_events *e, const char *event, const char *filter, enum dp_whose whose)
+/* One that is there already is as good. */
+static int probe_make(const char *function)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
-	char path[128];
-	long id;
+	int fd = open(PROBES, O_WRONLY | O_APPEND | O_CLOEXEC), err = 0;
 
-	*e = (struct dp_events){ 0 };
-	snprintf(path, sizeof(path), TRACING "/%s/id", event);
-	id = number(path);
-	if (id < 0)
-		return id;
-	attr.config = id;
-	return counters_open(e, &attr, filter, whose);
+	if (fd < 0)
+		return -errno;
+	if (dprintf(fd, "p:daxpin/%s %s arg1=%%di arg2=%%si\n", function, function) < 0)
+		err = errno == EEXIST ? 0 : -errno;
+	close(fd);
+	return err;
 }
 
-int dp_calls_open(struct dp_events *e, const char *function, enum dp_whose whose)
+int dp_calls_open(struct dp_events *e, const char *function, const char *filter,
+		  enum dp_whose whose)
 {
-	struct perf_event_attr attr = { .size = sizeof(attr) };
-	long type = number(PROBES);
+	char event[96];
+	int err;
 
 	*e = (struct dp_events){ 0 };
-	if (type < 0)
-		return type;
-	attr.type = type;
-	attr.kprobe_func = (uintptr_t)function;
-	return counters_open(e, &attr, NULL, whose);
+	snprintf(event, sizeof(event), "daxpin/%s", function);
+	err = dp_events_open(e, event, filter, whose);
+	if (err != -ENOENT)
+		return err;
+	err = probe_make(function);
+	return err ? err : dp_events_open(e, event, filter, whose);
 }
 
 long dp_events_count(const struct dp_events *e)

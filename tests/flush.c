@@ -20,6 +20,7 @@ struct scene {
 	struct dp_events	flushes;	/* of the page at AT */
 	struct dp_events	caches;		/* what our syncs write back from the CPU's */
 	long			cached;		/* so often, when we last looked */
+	struct dp_events	pmds, cached_pmds;	/* flushed, and written back, in one */
 	int			stores;
 };
 
@@ -211,10 +212,17 @@ FIXTURE_SETUP(flush)
 	rig_open(_metadata, &self->s.r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
 }
 
+static void events_close(struct scene *s)
+{
+	dp_events_close(&s->flushes);
+	dp_events_close(&s->caches);
+	dp_events_close(&s->pmds);
+	dp_events_close(&s->cached_pmds);
+}
+
 FIXTURE_TEARDOWN(flush)
 {
-	dp_events_close(&self->s.flushes);
-	dp_events_close(&self->s.caches);
+	events_close(&self->s);
 	rig_close(&self->s.r);
 }
 
@@ -231,7 +239,11 @@ static void begin(struct __test_metadata *_metadata, struct scene *s)
 		 (unsigned long)st.st_ino, AT / PAGE, PMD / PAGE);
 	ASSERT_EQ(0, dp_events_open(&s->flushes, "fs_dax/dax_writeback_one", filter,
 				    DP_ANYBODYS));
-	ASSERT_EQ(0, dp_calls_open(&s->caches, "arch_wb_cache_pmem", DP_OURS));
+	ASSERT_EQ(0, dp_calls_open(&s->caches, "arch_wb_cache_pmem", NULL, DP_OURS));
+	snprintf(filter, sizeof(filter), "pglen == %ld", PMD / PAGE);
+	ASSERT_EQ(0, dp_events_open(&s->pmds, "fs_dax/dax_writeback_one", filter, DP_OURS));
+	snprintf(filter, sizeof(filter), "arg2 == %ld", PMD);
+	ASSERT_EQ(0, dp_calls_open(&s->cached_pmds, "arch_wb_cache_pmem", filter, DP_OURS));
 	ASSERT_EQ(0, fsync(fd_of(s)));
 	EXPECT_EQ(0, dp_events_count(&s->flushes))
 		TH_LOG("a page that nobody has stored to is flushed");
@@ -253,11 +265,13 @@ static void store(struct scene *s)
 /* The tracepoint says that a page is clean now, not that its cache lines have left the CPU. */
 static void check_caches(struct __test_metadata *_metadata, struct scene *s)
 {
-	long now = dp_events_count(&s->caches);
+	long now = dp_events_count(&s->caches), pmds = dp_events_count(&s->pmds);
 
-	TH_LOG("witness: caches=%ld->%ld", s->cached, now);
+	TH_LOG("witness: caches=%ld->%ld flushed_pmds=%ld", s->cached, now, pmds);
 	EXPECT_LT(s->cached, now)
 		TH_LOG("what was stored is taken for flushed, but is left in the CPU's caches");
+	EXPECT_EQ(pmds, dp_events_count(&s->cached_pmds))
+		TH_LOG("of a PMD that is taken for flushed some is left in the CPU's caches");
 	s->cached = now;
 }
 
@@ -343,8 +357,7 @@ FIXTURE_SETUP(late)
 
 FIXTURE_TEARDOWN(late)
 {
-	dp_events_close(&self->s.flushes);
-	dp_events_close(&self->s.caches);
+	events_close(&self->s);
 	rig_close(&self->s.r);
 }
 

@@ -7,7 +7,8 @@
  *
  * A fault is detected by a row that fails with it and passes without it, or fails for
  * another reason, or by a splat that only its cell has; in a cell that is lost, or whose
- * fault never fired, nothing is.  -j prints JSON, a fault a line, -m a table in Markdown, and -t TAP.
+ * fault never fired, nothing is.  -j prints JSON, a fault a line, -m a table in Markdown,
+ * and -t TAP.
  *
  * Exit status: 0 all that apply are detected, 1 one is not, 2 bad input, 3 one is not
  * and its evidence is lost.
