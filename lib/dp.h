@@ -213,6 +213,9 @@ void dp_dev_close(struct dp_dev *d);
 int dp_dev_suspend(struct dp_dev *d);
 int dp_dev_resume(struct dp_dev *d);
 
+/* Suspended, have all I/O fail with EIO once it is resumed, what is queued as well. */
+int dp_dev_fail(struct dp_dev *d);
+
 /*
  * Pins
  */

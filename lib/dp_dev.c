@@ -57,19 +57,26 @@ static int simple(int type, const char *name)
 	return t ? task_run(t) : -ENODEV;
 }
 
-static int create_linear(const char *name, const char *disk, size_t len)
+/* A table of one target. */
+static int load(int type, const char *name, size_t len, const char *target, const char *params)
 {
-	struct dm_task *t = task_new(DM_DEVICE_CREATE, name);
-	char params[128];
+	struct dm_task *t = task_new(type, name);
 
 	if (!t)
 		return -ENODEV;
-	snprintf(params, sizeof(params), "%s 0", disk);
-	if (!dm_task_add_target(t, 0, len / SECTOR, "linear", params)) {
+	if (!dm_task_add_target(t, 0, len / SECTOR, target, params)) {
 		dm_task_destroy(t);
 		return -ENOMEM;
 	}
 	return task_run(t);
+}
+
+static int create_linear(const char *name, const char *disk, size_t len)
+{
+	char params[128];
+
+	snprintf(params, sizeof(params), "%s 0", disk);
+	return load(DM_DEVICE_CREATE, name, len, "linear", params);
 }
 
 static int fill(int fd, size_t len, uint64_t seed)
@@ -162,6 +169,11 @@ int dp_dev_suspend(struct dp_dev *d)
 	err = task_run(t);
 	d->suspended = !err;
 	return err;
+}
+
+int dp_dev_fail(struct dp_dev *d)
+{
+	return d->suspended ? load(DM_DEVICE_RELOAD, d->name, d->len, "error", "") : -EINVAL;
 }
 
 int dp_dev_resume(struct dp_dev *d)

@@ -88,6 +88,7 @@ struct rig {
 	struct dp_child		 toucher;
 	enum dp_pin_kind	 kind;
 	int			 refused;	/* errno of a pin that must not be given, or 0 */
+	int			 fails;		/* errno that the device's I/O ends with, or 0 */
 	const struct collision	*c;
 	off_t			 hole, hole_len;	/* of the file, made before the pin */
 	uint64_t		 pfn;		/* of the page that is pinned */
@@ -204,7 +205,7 @@ static inline void take_pin(struct __test_metadata *_metadata, struct rig *r)
 
 static inline bool writes(const struct rig *r)
 {
-	return !r->refused && dp_pin_writes(r->kind);
+	return !r->refused && !r->fails && dp_pin_writes(r->kind);
 }
 
 /* It writes when it is told to, and not before dp_pin() returns. */
@@ -215,7 +216,7 @@ static inline bool late(const struct rig *r)
 
 static inline bool reads(const struct rig *r)
 {
-	return !r->refused && r->kind != DP_PIN_NONE && !dp_pin_writes(r->kind);
+	return !r->refused && !r->fails && r->kind != DP_PIN_NONE && !dp_pin_writes(r->kind);
 }
 
 /* The last VMA of the file goes, and its page tables; the addresses stay taken. */
@@ -361,7 +362,7 @@ static inline void drop_pin(struct __test_metadata *_metadata, struct rig *r)
 	char why[TEXT_MAX];
 	int err;
 
-	ASSERT_EQ(0, unpin(r));
+	ASSERT_EQ(-r->fails, unpin(r));
 	err = dp_child_return(&r->racer, RETURN_MS);
 	TH_LOG("event: release=%lld %s=%lld", release_ns,
 	       err == -EDEADLK || err == -ETIMEDOUT ? "hangs" : "returns", dp_now_ns());
@@ -551,6 +552,8 @@ static inline void collide(struct __test_metadata *_metadata, struct rig *r,
 {
 	r->c = c;
 	take_pin(_metadata, r);
+	if (r->fails)
+		ASSERT_EQ(0, dp_dev_fail(&r->dev));
 	if (c->unmap)
 		unmap(_metadata, r);
 	start_op(_metadata, r);

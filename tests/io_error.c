@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The device fails while its direct I/O has pages of a DAX file pinned.
+ *
+ * The I/O is queued in a suspended target; an operation then waits for the pages.  The
+ * target is replaced by one that fails all I/O (drivers/md/dm-target.c, "error"), as
+ * dmsetup remove --force does with a device that is gone.  The error must reach who did
+ * the I/O, the pages must be let go of and their waiter woken on that path as well
+ * (block/bio.c, bio_release_pages()), and the file has what the operation has made of it.
+ */
+#include "ops.h"
+
+#define LEN	(16 * PAGE)
+#define PIN	(8 * PAGE)
+
+FIXTURE(io_error) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(io_error) {
+	enum dp_map map;
+	off_t len;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(io_error, truncate_pte)
+	{ DP_MAP_PTE, LEN, { &truncation, 0, PIN,     0,       PIN,     WAITS } };
+FIXTURE_VARIANT_ADD(io_error, truncate_pmd)
+	{ DP_MAP_PMD, PMD, { &truncation, 0, PMD / 2, 0,       PMD / 2, WAITS } };
+FIXTURE_VARIANT_ADD(io_error, punch_pte)
+	{ DP_MAP_PTE, LEN, { &punch,      0, PIN,     PIN_LEN, PIN,     WAITS } };
+FIXTURE_VARIANT_ADD(io_error, punch_pmd)
+	{ DP_MAP_PMD, PMD, { &punch,      0, 0,       PMD,     PMD / 2, WAITS } };
+
+FIXTURE_SETUP(io_error)
+{
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	rig_open(_metadata, &self->r, variant->map, variant->len);
+	self->r.fails = EIO;
+}
+
+FIXTURE_TEARDOWN(io_error)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(io_error, dio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(io_error, dio_write, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_WRITE, &variant->c);
+}
+
+TEST_F_TIMEOUT(io_error, dio_readv, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_READV, &variant->c);
+}
+
+TEST_F_TIMEOUT(io_error, aio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_AIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(io_error, aio_write, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_AIO_WRITE, &variant->c);
+}
+
+TEST_F_TIMEOUT(io_error, uring_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_URING_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(io_error, uring_write, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_URING_WRITE, &variant->c);
+}
+
+TEST_HARNESS_MAIN
