@@ -115,6 +115,11 @@ static const char * const whole[] = {
 	[CONF_SUITE] =
 		"# All of it.\n"
 		"cells truncate *\n",
+	[CONF_FAULT] =
+		"# Who drops the last pin wakes who waits.\n"
+		"divert wake_up_var\n"
+		"action return 0\n"
+		"cells truncate *\n",
 	[CONF_MATRIX] =
 		"# What meets what.\n"
 		"holder dio_read direct I/O\n"
@@ -210,6 +215,13 @@ static const struct refusal {
 	{ "rows: bad expression", CONF_KNOWN, "pin_truncate\\..*", "*(", "x:3: bad rows '*('" },
 	{ "signature: excuses all", CONF_KNOWN, "WARNING fs/dax.c", "x*", "x:5: bad signature" },
 	{ "cells: no fs", CONF_SUITE, " *", "", "x:2: bad cells 'truncate'" },
+	{ "divert: not a symbol", CONF_FAULT, "wake_up_var", "wake-up", "x:2: bad divert " },
+	{ "divert: twice", CONF_FAULT, "wake_up_var", "f f", "x:2: bad divert 'f f'" },
+	{ "from: nine", CONF_FAULT, "action", "from a b c d e f g h i\naction",
+	  "x:3: bad from " },
+	{ "action: no value", CONF_FAULT, "return 0", "return", "x:3: bad action 'return'" },
+	{ "action: argument 7", CONF_FAULT, "return 0", "argument 7 1", "x:3: bad action " },
+	{ "fault: no divert", CONF_FAULT, "divert wake_up_var\n", "", "x:3: no key 'divert'" },
 	{ "cells: bad list", CONF_SUITE, " *", " a,,b", "x:2: bad cells 'truncate a,,b'" },
 	{ "release", CONF_CELL, "6.12.117", "linux", "x:4: bad release 'linux'" },
 	{ "row: two words", CONF_CELL, "to_zero", "to zero", "x:15: bad row " },

@@ -27,6 +27,7 @@ struct scene {
 struct between {
 	int	(*run)(const struct scene *s);
 	bool	map_sync;		/* stored through a mapping with MAP_SYNC */
+	int	(*first)(const struct scene *s);	/* runs before the store, or NULL */
 };
 
 static int fd_of(const struct scene *s)
@@ -168,6 +169,8 @@ FIXTURE_VARIANT_ADD(flush, nothing_pte)         { DP_MAP_PTE, { do_nothing } };
 FIXTURE_VARIANT_ADD(flush, map_sync_pte)        { DP_MAP_PTE, { do_nothing, true } };
 FIXTURE_VARIANT_ADD(flush, grow_pte)            { DP_MAP_PTE, { do_grow } };
 FIXTURE_VARIANT_ADD(flush, grow_map_sync_pte)   { DP_MAP_PTE, { do_grow, true } };
+/* With what the file system has still to write down the fault itself must sync it. */
+FIXTURE_VARIANT_ADD(flush, grown_map_sync_pte)  { DP_MAP_PTE, { do_nothing, true, do_grow } };
 FIXTURE_VARIANT_ADD(flush, shrink_pte)          { DP_MAP_PTE, { do_shrink } };
 FIXTURE_VARIANT_ADD(flush, shrink_in_page_pte)  { DP_MAP_PTE, { do_shrink_in_page } };
 FIXTURE_VARIANT_ADD(flush, punch_pte)           { DP_MAP_PTE, { do_punch } };
@@ -188,6 +191,7 @@ FIXTURE_VARIANT_ADD(flush, nothing_pmd)         { DP_MAP_PMD, { do_nothing } };
 FIXTURE_VARIANT_ADD(flush, map_sync_pmd)        { DP_MAP_PMD, { do_nothing, true } };
 FIXTURE_VARIANT_ADD(flush, grow_pmd)            { DP_MAP_PMD, { do_grow } };
 FIXTURE_VARIANT_ADD(flush, grow_map_sync_pmd)   { DP_MAP_PMD, { do_grow, true } };
+FIXTURE_VARIANT_ADD(flush, grown_map_sync_pmd)  { DP_MAP_PMD, { do_nothing, true, do_grow } };
 FIXTURE_VARIANT_ADD(flush, shrink_pmd)          { DP_MAP_PMD, { do_shrink } };
 FIXTURE_VARIANT_ADD(flush, shrink_in_page_pmd)  { DP_MAP_PMD, { do_shrink_in_page } };
 FIXTURE_VARIANT_ADD(flush, punch_pmd)           { DP_MAP_PMD, { do_punch } };
@@ -300,6 +304,8 @@ static void sync_with(struct __test_metadata *_metadata, struct scene *s, const 
 	begin(_metadata, s);
 	if (b->map_sync)
 		map_sync(_metadata, s);
+	if (b->first)
+		ASSERT_EQ(0, b->first(s));
 	store(s);
 	ASSERT_EQ(0, b->run(s));
 	ASSERT_EQ(0, by_msync ? msync(f->map, BEHIND, MS_SYNC) : fsync(f->fd));

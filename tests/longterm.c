@@ -38,6 +38,7 @@
 enum target {
 	ANON,
 	SHMEM,
+	HUGETLB,
 	DEVDAX,
 	FILE_SHARED,
 	FILE_PMD,	/* shared, and a PMD maps it */
@@ -57,7 +58,7 @@ struct offer {
 	int		err;	/* errno, or 0: it is pinned */
 	int		since;	/* the kernel that has another one, or 0 */
 	int		then;	/* that one */
-	int		pins;	/* that are kept then, or 0: one for each page */
+	int		pins;	/* that are kept then, or 0: one for each page, as before */
 	bool		child;	/* who pins was forked after the memory was touched */
 };
 
@@ -110,6 +111,7 @@ FIXTURE_VARIANT(uring) { struct offer o; };
 FIXTURE_VARIANT_ADD(uring, anon)               { { ANON,          0 } };
 FIXTURE_VARIANT_ADD(uring, anon_child)         { { ANON,          0, .child = true } };
 FIXTURE_VARIANT_ADD(uring, shmem)              { { SHMEM,         0 } };
+FIXTURE_VARIANT_ADD(uring, hugetlb)            { { HUGETLB,       0, V(6, 5), 0, 1 } };
 FIXTURE_VARIANT_ADD(uring, devdax)             { { DEVDAX,        EOPNOTSUPP, V(6, 5), 0, 1 } };
 FIXTURE_VARIANT_ADD(uring, fsdax_shared)       { { FILE_SHARED,   EOPNOTSUPP } };
 FIXTURE_VARIANT_ADD(uring, fsdax_child)        { { FILE_SHARED,   EOPNOTSUPP, .child = true } };
@@ -147,6 +149,7 @@ FIXTURE_VARIANT(rdma) { struct offer o; };
 FIXTURE_VARIANT_ADD(rdma, anon)               { { ANON,          0 } };
 FIXTURE_VARIANT_ADD(rdma, anon_child)         { { ANON,          0, .child = true } };
 FIXTURE_VARIANT_ADD(rdma, shmem)              { { SHMEM,         0 } };
+FIXTURE_VARIANT_ADD(rdma, hugetlb)            { { HUGETLB,       0 } };
 FIXTURE_VARIANT_ADD(rdma, devdax)             { { DEVDAX,        0 } };
 FIXTURE_VARIANT_ADD(rdma, fsdax_shared)       { { FILE_SHARED,   EOPNOTSUPP } };
 FIXTURE_VARIANT_ADD(rdma, fsdax_child)        { { FILE_SHARED,   EOPNOTSUPP, .child = true } };
@@ -216,9 +219,19 @@ static int kernel(void)
 	return V(major, minor);
 }
 
+static bool is_then(const struct offer *o)
+{
+	return o->since && kernel() >= o->since;
+}
+
 static int expected(const struct offer *o)
 {
-	return -(o->since && kernel() >= o->since ? o->then : o->err);
+	return -(is_then(o) ? o->then : o->err);
+}
+
+static long expected_pins(const struct offer *o)
+{
+	return is_then(o) && o->pins ? o->pins : (long)LEN / getpagesize();
 }
 
 /* Why there is nothing to test on, or NULL. */
@@ -264,6 +277,23 @@ static char *map_shmem(void)
 	if (!ftruncate(fd, LEN))
 		mem = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 	close(fd);
+	return mem;
+}
+
+/* One huge page, of which LEN bytes are pinned. */
+static char *map_hugetlb(void)
+{
+	int fd = memfd_create("daxpin", MFD_CLOEXEC | MFD_HUGETLB);
+	char *mem = MAP_FAILED;
+
+	if (fd < 0)
+		return MAP_FAILED;
+	dp_knob_set("/proc/sys/vm/nr_hugepages", "1");
+	if (!ftruncate(fd, DP_PMD_SIZE))
+		mem = mmap(NULL, DP_PMD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (mem != MAP_FAILED)
+		fill(mem);
 	return mem;
 }
 
@@ -320,6 +350,8 @@ static char *target_map(struct rig *r)
 		return map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	case SHMEM:
 		return map_shmem();
+	case HUGETLB:
+		return map_hugetlb();
 	case DEVDAX:
 		return map_devdax();
 	case FILE_SHARED:
@@ -501,7 +533,7 @@ static void check_refused(struct __test_metadata *_metadata, struct rig *r)
 
 static void check_pinned(struct __test_metadata *_metadata, struct rig *r)
 {
-	long pins = r->o->pins ? r->o->pins : (long)LEN / getpagesize();
+	long pins = expected_pins(r->o);
 	const struct seen *s = r->seen;
 
 	EXPECT_LT(s->idle, s->held)

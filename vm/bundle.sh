@@ -31,7 +31,7 @@ runner() {	# CELL
 			case \$? in 1 | 4 | 5 | 6 | 7) ;; *) exit 2 ;; esac
 	}
 	run
-	if head -n 1 verdict.tmp | grep -qx 'verdict fail'; then
+	if head -n 1 verdict.tmp | grep -qxE 'verdict (fail|fixed)'; then
 		mkdir first
 		mv guest console.log ktap.log qemu.log judge.log first/
 		run

@@ -46,12 +46,12 @@ static DEFINE_MUTEX(pausing_lock);
 
 /* Back to the caller, whose return address is all that is on the stack. */
 asmlinkage void daxpin_return(void);
-asm(".pushsection .text, \"ax\"\n"
-    ".type daxpin_return, @function\n"
-    "daxpin_return:\n"
-    ASM_RET
-    ".size daxpin_return, .-daxpin_return\n"
-    ".popsection\n");
+asm(".pushsection .text, \"ax\"\n\t"
+	".type daxpin_return, @function\n"
+	"daxpin_return:\n\t"
+	ASM_RET
+	".size daxpin_return, .-daxpin_return\n\t"
+	".popsection\n");
 
 static bool called_from(const struct fault *f, unsigned long address)
 {
