@@ -158,7 +158,7 @@ ccache_find
 top=$CACHE/build/check-$1 label=check-$1 log=$CACHE/build/check-$1.log
 say "preparing to check $folder"
 open_areas
-series=$folder bits=faults
+series=$folder
 objects >"$scratch/before"
 test_that "objects without patches" objects_without
 objects_keep
