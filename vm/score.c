@@ -131,9 +131,14 @@ static bool tells(const struct row *r, const struct row *well)
 	       (well->state == ROW_FAILED && strcmp(how_of(r->text), how_of(well->text)));
 }
 
-/* What the cell has that the one without the fault has not. */
-static void compare(struct bug *b, const struct cell *c, const struct cell *well)
+/* What the cell has that the one without the fault has not; lost when that has lost rows. */
+static enum state compare(struct bug *b, const struct cell *c, const struct cell *well)
 {
+	enum state none = MISSED;
+
+	for (const struct row *r = well->rows; r < well->rows + well->nrows; r++)
+		if (r->state == ROW_LOST)
+			none = GONE;
 	for (const struct row *r = c->rows; r < c->rows + c->nrows; r++) {
 		const struct row *same = row_of(well, r->name);
 
@@ -143,6 +148,7 @@ static void compare(struct bug *b, const struct cell *c, const struct cell *well
 	for (const struct splat *s = c->splats; s < c->splats + c->nsplats; s++)
 		if (s->state == SPLAT_BAD && !s->follow && !has_splat(well, s->title))
 			witness_add(b, c, NULL, "log", s->title);
+	return none;
 }
 
 /* The worst that there is to say of all its cells is what counts, unless it is detected. */
@@ -163,14 +169,14 @@ static void cell_read(const struct run *r, const struct cell *c)
 	else if (c->verdict == LOST || !c->hits || !well || well->verdict == LOST)
 		state = GONE;
 	else
-		compare(b, c, well);
+		state = compare(b, c, well);
 	if (b->n)
 		b->state = DETECTED;
 	else if (b->state == INAPPLICABLE || state == GONE)
 		b->state = state;
 	if (state == INAPPLICABLE ? !b->reason : state == GONE)
-		b->reason = c->verdict != SKIP && c->verdict != LOST && well ?
-			    "the fault never fired" : c->reason;
+		b->reason = c->verdict == SKIP || c->verdict == LOST || !well ? c->reason :
+			    c->hits ? "rows without the fault are lost" : "the fault never fired";
 }
 
 /* Reports */
