@@ -67,7 +67,6 @@ takes_suite=
 takes_runs=
 takes_faults=
 faults=
-seeded=no
 runs=
 dry=
 all=
@@ -203,6 +202,7 @@ build() {
 }
 
 prepare() {
+	[ -z "$all" ] || [ -n "$takes_faults" ] || die "--all: expected it with score"
 	vm/packages.sh run
 	kernels_get
 	accel=$(vm/accel.sh ${accel:+-a "$accel"})
@@ -266,7 +266,7 @@ make_cells() {
 	mkfifo "$run/.said"
 	out/progress -o "$run" >"$run/order"
 	# A group of its own: what make's shells have started is ended with them.
-	setsid make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" RETRY="$retry" SEEDED="$seeded" >"$run/.said" &
+	setsid make -s -k -j "$jobs" -f vm/cells.mk RUN="$run" RETRY="$retry" >"$run/.said" &
 	pid=$!
 	out/progress $fast -j "$jobs" "$run" <"$run/.said" &
 	wait $! || [ $? -ne 1 ] || stopped=yes	# the first failure, if asked
@@ -478,13 +478,13 @@ cmd_collect() {
 
 # score_run OPTION...: the cells that `cells -F OPTION...` makes.
 score_run() {
-	[ -z "$suite$scenarios$select$shard$resume$dry$report$compare" ] ||
+	[ -z "$suite$scenarios$select$shard$resume$dry$report$compare$fast$matrix" ] ||
 		die "expected -k, -m, -j, --cold and names of faults alone"
 	prepare
 	suite=
 	faults="-F $* $faults"
-	seeded=yes
 	run_make
+	: >"$run/seeded"
 	run_cells
 }
 

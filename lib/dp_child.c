@@ -48,20 +48,22 @@ static const struct {
 	{ "wait_page_idle", 'S' },
 };
 
-int dp_divert(const char *function)
+static int arm(const char *function, enum daxpin_action action, enum daxpin_whose whose)
 {
-	struct daxpin_fault f = { .action = DAXPIN_RETURN, .whose = DAXPIN_TASK };
+	struct daxpin_fault f = { .action = action, .whose = whose };
 
 	snprintf(f.function, sizeof(f.function), "%s", function);
 	return module_hold(DAXPIN_FAULT_ARM, &f);
 }
 
+int dp_divert(const char *function)
+{
+	return arm(function, DAXPIN_RETURN, DAXPIN_TASK);
+}
+
 int dp_pause(const char *function)
 {
-	struct daxpin_fault f = { .action = DAXPIN_PAUSE, .whose = DAXPIN_SESSION };
-
-	snprintf(f.function, sizeof(f.function), "%s", function);
-	return module_hold(DAXPIN_FAULT_ARM, &f);
+	return arm(function, DAXPIN_PAUSE, DAXPIN_SESSION);
 }
 
 int dp_pause_reached(int fd, unsigned int bound_ms)

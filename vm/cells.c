@@ -701,12 +701,18 @@ static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, co
 	free(c);
 }
 
+/* "*" stands for all that the scenario names. */
+static void fs_split(const struct conf *scenario, const char *fs, struct words *w)
+{
+	split(strcmp(fs, "*") ? fs : conf_get(scenario, "fs"), w);
+}
+
 static void scenario_add(struct kernel *k, struct conf *scenario, const char *fs, const char *globs,
 			 const struct conf *fault)
 {
 	struct words w = { .n = 0 };
 
-	split(strcmp(fs, "*") ? fs : conf_get(scenario, "fs"), &w);
+	fs_split(scenario, fs, &w);
 	for (size_t i = 0; i < w.n; i++)
 		cell_add(k, scenario, w.v[i], globs, fault);
 }
@@ -721,12 +727,12 @@ static const char *line_read(const char *value, char scenario[128], char fs[512]
 	return value + globs;
 }
 
-static void cells_line(struct kernel *k, const char *value, const struct conf *fault)
+static void suite_line(struct kernel *k, const char *value)
 {
 	char scenario[128], fs[512];
 	const char *globs = line_read(value, scenario, fs);
 
-	scenario_add(k, conf_find(&g.tree.scenarios, scenario), fs, globs, fault);
+	scenario_add(k, conf_find(&g.tree.scenarios, scenario), fs, globs, NULL);
 }
 
 /* Every scenario on each of its file systems. */
@@ -774,7 +780,7 @@ static void fault_line(struct kernel *k, const struct conf *fault, const char *v
 	const char *globs = line_read(value, scenario, fs);
 	struct conf *s = conf_find(&g.tree.scenarios, scenario);
 
-	split(strcmp(fs, "*") ? fs : conf_get(s, "fs"), &w);
+	fs_split(s, fs, &w);
 	for (size_t i = 0; i < w.n; i++) {
 		healthy_add(s, w.v[i], globs);
 		cell_add(k, s, w.v[i], globs, fault);
@@ -823,7 +829,7 @@ static void kernel_cells(struct kernel *k)
 		if (s->v[i]->kind == CONF_CONTROL && !g.shell && !g.bare)
 			scenario_add(k, s->v[i], "*", "", NULL);
 	for (const struct conf_line *l = NULL; suite && (l = conf_next(suite, "cells", l)); )
-		cells_line(k, l->value, NULL);
+		suite_line(k, l->value);
 	if (!suite)
 		all_add(k, NULL);
 }

@@ -4,13 +4,14 @@
 # verdict yet.  One cell is one target, and a failed one stops no other.  A cell
 # is restored from its snapshot, if it has one; without it, it boots.  RETRY is how often
 # a cell that is lost is run again.  RUN/order is the cells in another order, if it is there.
+# With RUN/seeded there are bugs to be noticed: no verdict is confirmed, no issue is known.
 
 SCALE ?= 1
 RETRY := 0
-SEEDED := no
 export SCALE
 cells := $(shell cat $(RUN)/order 2>/dev/null || cat $(RUN)/cells)
 guest := $(RUN)/bin/guest -s $(SCALE)
+seeded := $(wildcard $(RUN)/seeded)
 
 todo := $(foreach cell,$(cells),$(if $(wildcard $(RUN)/$(cell)/verdict),,$(cell)))
 snapshots := $(patsubst $(realpath $(RUN))/%,$(RUN)/%/ready,$(realpath $(todo:%=$(RUN)/%/snapshot)))
@@ -26,7 +27,7 @@ snapshots: $(sort $(snapshots))
 cells: $(todo:%=$(RUN)/%/verdict)
 
 # The judge's exit status is its verdict, which the file says too; any other is none.
-judge = $(RUN)/bin/judge $(if $(filter no,$(SEEDED)),-K $(RUN)/known) $(@D) >$@.tmp 2>$(@D)/judge.log || \
+judge = $(RUN)/bin/judge $(if $(seeded),,-K $(RUN)/known) $(@D) >$@.tmp 2>$(@D)/judge.log || \
 	case $$? in 1|4|5|6|7) ;; *) false ;; esac
 
 # Restored, and anything but pass: a guest that boots has to say so, too.  One that
@@ -55,7 +56,7 @@ $(RUN)/%/verdict:
 	@printf 'start  %s\n' "$*"
 	@$(guest) $(@D)
 	@$(judge)
-	@if [ $(SEEDED) = no ] && $(doubt) && ! { $(confirmed); }; then \
+	@if [ -z "$(seeded)" ] && $(doubt) && ! { $(confirmed); }; then \
 		($(keep)) && $(guest) -c $(@D) && { $(judge); }; fi
 	@n=0; while $(lost); do \
 		n=$$((n + 1)); ($(aside)) && $(guest) -c $(@D) && { $(judge); }; done

@@ -851,12 +851,20 @@ static void check_guest(struct judge *j)
 		note(j, MISSING, "console.log is cut: no word of the power-off");
 }
 
-/* A fault that never fired has broken nothing. */
-static bool fault_unproven(const struct judge *j)
+/* How often the fault fired, or NULL: a guest that died does not say. */
+static const char *fault_hits(const struct judge *j)
 {
 	const char *fault = get(&j->init, "fault"), *hits = fault ? strstr(fault, " hits ") : NULL;
 
-	return conf_get(j->cell, "fault") && (!hits || atol(hits + strlen(" hits ")) <= 0);
+	return hits ? hits + strlen(" hits ") : NULL;
+}
+
+/* A fault that never fired has broken nothing. */
+static bool fault_unproven(const struct judge *j)
+{
+	const char *hits = fault_hits(j);
+
+	return conf_get(j->cell, "fault") && (!hits || atol(hits) <= 0);
 }
 
 static void check_init(struct judge *j)
@@ -1107,15 +1115,6 @@ static void print_runs(const struct judge *j)
 		printf("runs 2\nbad %zu\n", j->bad);
 }
 
-/* How often a fault fired is not said of a guest that died. */
-static void print_hits(const struct judge *j)
-{
-	const char *fault = get(&j->init, "fault"), *hits = fault ? strstr(fault, " hits ") : NULL;
-
-	if (hits)
-		printf("hits %s\n", hits + strlen(" hits "));
-}
-
 static void print_verdict(const struct judge *j)
 {
 	size_t known = 0;
@@ -1129,7 +1128,8 @@ static void print_verdict(const struct judge *j)
 	if (j->cell && conf_get(j->cell, "verdict"))
 		puts("control yes");
 	print_runs(j);
-	print_hits(j);
+	if (fault_hits(j))
+		printf("hits %s\n", fault_hits(j));
 	for (const struct row *r = j->rows; r < j->rows + j->nrows; r++) {
 		if (r->known)
 			printf("row known %s: %s\n", r->name, r->known->name);

@@ -210,11 +210,11 @@ patch_apply() {
 
 # The patches in their order; those that seed bugs are only for the bit that asks for them.
 series_patches() {
-	set -- "$series"
-	case " ${bits:-} " in *" faults "*) [ ! -d "$series/faults" ] || set -- "$@" "$series/faults" ;; esac
-	for folder in "$@"; do
-		find "$folder" -maxdepth 1 -name '*.patch' | LC_ALL=C sort
-	done
+	find "$series" -maxdepth 1 -name '*.patch' | LC_ALL=C sort
+	case " $bits " in
+	*" faults "*)
+		[ ! -d "$series/faults" ] || find "$series/faults" -name '*.patch' | LC_ALL=C sort ;;
+	esac
 }
 
 # Apply the series to copies of the files that it names.  On success $scratch

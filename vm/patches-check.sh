@@ -52,7 +52,7 @@ leave() {
 
 # Those of the C files that the patches name, as far as these are there.
 objects() {
-	series_patches | while read -r patch; do patch_files "$patch"; done | sort -u |
+	for patch in "$series"/*.patch; do patch_files "$patch"; done | sort -u |
 		grep '\.c$' | while read -r file; do
 		[ ! -f "$source/$file" ] || echo "${file%.c}.o"
 	done
@@ -162,7 +162,7 @@ series=$folder
 objects >"$scratch/before"
 test_that "objects without patches" objects_without
 objects_keep
-for patch_file in $(series_patches); do
+for patch_file in "$series"/*.patch; do
 	patch_check "$patch_file"
 done
 echo "1..$count"

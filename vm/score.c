@@ -14,7 +14,6 @@
  * and its evidence is lost.
  */
 #include <jansson.h>
-#include <limits.h>
 #include <regex.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -97,11 +96,20 @@ static const char *promise_of(const struct run *r, const char *fault)
 	return c->comment;
 }
 
-static struct bug *bug_of(const struct run *r, const char *kernel, const char *fault)
+static struct bug *bug_find(const char *kernel, const char *fault)
 {
 	for (struct bug *b = bugs; b < bugs + nbugs; b++)
 		if (!strcmp(b->kernel, kernel) && !strcmp(b->fault, fault))
 			return b;
+	return NULL;
+}
+
+static struct bug *bug_of(const struct run *r, const char *kernel, const char *fault)
+{
+	struct bug *b = bug_find(kernel, fault);
+
+	if (b)
+		return b;
 	bugs = need(reallocarray(bugs, nbugs + 1, sizeof(*bugs)));
 	bugs[nbugs] = (struct bug){ .kernel = kernel, .fault = fault, .state = INAPPLICABLE,
 				    .promise = promise_of(r, fault) };
@@ -216,14 +224,6 @@ static void print_text(void)
 			printf("               and %zu more\n", b->n - SHOWN);
 	}
 	print_counts();
-}
-
-static const struct bug *bug_find(const char *kernel, const char *fault)
-{
-	for (const struct bug *b = bugs; b < bugs + nbugs; b++)
-		if (!strcmp(b->kernel, kernel) && !strcmp(b->fault, fault))
-			return b;
-	return NULL;
 }
 
 /* The row, or the splat's cell, that notices on the first kernel where one does. */
