@@ -306,8 +306,8 @@ int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *ad
 /*
  * Let go: resume the device, answer, empty the pipe or have the peer read, and wait
  * until the kernel says that it is done.  What was read through a read pin is stored in
- * @seen (p->len bytes; NULL: not wanted).  Returns 0, the error of the I/O, -EIO when it
- * was short, -ETIMEDOUT.
+ * @seen (p->len bytes; NULL: not wanted).  Returns 0, the error of the I/O, -ENODATA when
+ * it was short, -ETIMEDOUT.
  */
 int dp_unpin(struct dp_pin *p, void *seen);
 

@@ -244,7 +244,7 @@ int dp_unpin(struct dp_pin *p, void *seen)
 		return err;
 	n = dp_holders[p->kind].drop(p);
 	if (n >= 0)
-		err = (size_t)n == p->len ? 0 : -EIO;
+		err = (size_t)n == p->len ? 0 : -ENODATA;
 	else
 		err = n;
 	if (err == -ETIMEDOUT)
