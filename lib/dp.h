@@ -353,6 +353,9 @@ int dp_pfn_refs(uint64_t pfn);
  */
 long dp_pins_taken(void);
 
+/* FOLL_PIN pins that the whole system holds (/proc/vmstat), -1 when the kernel does not tell. */
+long dp_pins_held(void);
+
 /*
  * Write-back and reclaim: what they did to a page, and who makes them do it
  */
@@ -539,8 +542,5 @@ int dp_longterm_write(struct dp_longterm *l, const void *buf);
  * switches.  -ETIMEDOUT after @bound_ms.
  */
 int dp_child_rest(const struct dp_child *c, struct dp_sight *s, unsigned int bound_ms);
-
-/* FOLL_PIN pins that the whole system holds (/proc/vmstat), -1 when the kernel does not tell. */
-long dp_pins_held(void);
 
 #endif

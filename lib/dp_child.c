@@ -156,7 +156,16 @@ static int read_text(pid_t pid, const char *name, char *buf, size_t size)
 	return 0;
 }
 
-bool other_thread_runs(void)
+/* io_uring/io-wq.c, io_wq_worker(), names them; they are threads of who made the ring. */
+static bool is_uring_worker(pid_t tid)
+{
+	char comm[32];
+
+	return !read_text(tid, "comm", comm, sizeof(comm)) &&
+	       !strncmp(comm, "iou-wrk-", strlen("iou-wrk-"));
+}
+
+bool uring_worker_runs(void)
 {
 	DIR *d = opendir("/proc/self/task");
 	struct dirent *e;
@@ -166,7 +175,7 @@ bool other_thread_runs(void)
 		pid_t tid = atoi(e->d_name);	/* 0 for "." and ".." */
 		char wchan[32];
 
-		runs = tid && tid != gettid() &&
+		runs = tid && is_uring_worker(tid) &&
 		       !read_text(tid, "wchan", wchan, sizeof(wchan)) && !strcmp(wchan, "0");
 	}
 	if (d)

@@ -39,8 +39,8 @@ static inline bool pin_is(const struct dp_pin *p, unsigned int flag)
 	return dp_holders[p->kind].flags & flag;
 }
 
-/* dp_child.c: does a thread of this process run, beside the one that asks? */
-bool other_thread_runs(void);
+/* dp_child.c: does a worker of an io_uring of this process run? */
+bool uring_worker_runs(void);
 
 /* The pinned range as two vectors. */
 void pin_split(const struct dp_pin *p, struct iovec iov[2]);

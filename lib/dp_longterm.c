@@ -330,10 +330,3 @@ int dp_longterm_write(struct dp_longterm *l, const void *buf)
 		return -ENODATA;
 	return interfaces[l->kind]->write ? interfaces[l->kind]->write(l, buf) : -EOPNOTSUPP;
 }
-
-long dp_pins_held(void)
-{
-	long taken = dp_pins_taken(), dropped = dp_vmstat("nr_foll_pin_released");
-
-	return taken < 0 || dropped < 0 ? -1 : taken - dropped;
-}

@@ -41,6 +41,13 @@ long dp_pins_taken(void)
 	return dp_vmstat("nr_foll_pin_acquired");
 }
 
+long dp_pins_held(void)
+{
+	long taken = dp_pins_taken(), dropped = dp_vmstat("nr_foll_pin_released");
+
+	return taken < 0 || dropped < 0 ? -1 : taken - dropped;
+}
+
 const struct holder dp_holders[] = {
 	[DP_PIN_DIO_READ]	  = { hold_dio,	     drop_dio,	   ON_DEV | WRITES },
 	[DP_PIN_DIO_WRITE]	  = { hold_dio,	     drop_dio,	   ON_DEV },
@@ -104,7 +111,8 @@ static int page_gained(uint64_t pfn, int idle)
 /*
  * 1 once all pages have their references.  Pages of one folio share theirs, so that one
  * reference may be of the first page alone: a child that still runs after that may be
- * taking more, and so may a worker of io_uring, which is a thread of ours.
+ * taking more, and so may a worker of io_uring.  (Not any thread: one that polls as we do
+ * is always about to run when we look.)
  */
 static int pin_taken(const struct dp_pin *p)
 {
@@ -114,7 +122,7 @@ static int pin_taken(const struct dp_pin *p)
 	if (gained > 0)
 		gained = page_gained(p->last_pfn, p->last_idle);
 	if (!p->child.pid)
-		return gained > 0 ? !other_thread_runs() : gained;
+		return gained > 0 ? !uring_worker_runs() : gained;
 	err = dp_child_look(&p->child, &s);
 	if (err)
 		return err;
