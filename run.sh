@@ -494,6 +494,7 @@ cmd_score() {
 	options "$@"
 	score_run $all
 	out/score -j "$run" >"$run/score.json" || :
+	cp "$run/score.json" results/		# for the reports of runs without one
 	out/score "$run"
 }
 

@@ -28,7 +28,10 @@ run_make "$tmp/run" old/ext4/control_a=pass new/ext4/control_a=pass old/ext4/pin
 cell_make "$tmp/run" new/ext4/evil lost "$hostile"
 printf 'runs 2\nbad 2\n' >>"$tmp/run/new/ext4/pin/verdict"
 printf 'old src:8.8\nnew src:9.9\n' >"$tmp/run/kernels"
-echo '{"score": 97.5, "mutants": {"killed": 39, "of": 40}}' >"$tmp/run/score.json"
+cat >"$tmp/run/score.json" <<-END
+	{"kernel":"old","fault":"wake_up","promise":"Who waits is woken","state":"detected","reason":null,"seconds":2.5,"by":[{"fs":"ext4","scenario":"pin+wake_up","row":"pin.a","how":"hang","why":"<b>"},{"fs":"ext4","scenario":"pin+wake_up","row":null,"how":"log","why":"WARNING"}]}
+	{"kernel":"new","fault":"wake_up","promise":"Who waits is woken","state":"inapplicable","reason":"<script>","seconds":0,"by":[]}
+	END
 mkdir "$tmp/run/known"
 printf '# it is so\nscenario pin\nrows .*\nkernel 6.1 -\nsignature x\nreference y\n' \
 	>"$tmp/run/known/issue"

@@ -210,24 +210,14 @@ static json_t *json_diff(const struct diff *d)
 	return json_pack("{s:s, s:s, s:o}", "from", d->from, "to", d->to, "items", items);
 }
 
-/* The score of the run, or the last one that was made; it is JSON, or is left out. */
-static json_t *json_score(const struct run *r)
-{
-	json_t *o = json_load_file(text("%s/score.json", r->dir), 0, NULL);
-
-	if (!o)
-		o = json_load_file(text("%s/../score.json", r->dir), 0, NULL);
-	return o ?: json_null();
-}
-
 static json_t *json_page(const struct run *r)
 {
 	json_t *cells = json_array();
 
 	for (size_t i = 0; i < r->n; i++)
 		json_array_append_new(cells, json_cell(&r->cells[i]));
-	return json_pack("{s:o, s:o, s:o, s:o}", "cells", cells, "known", json_known(r), "diff",
-			 json_diff(r->diff), "score", json_score(r));
+	return json_pack("{s:o, s:o, s:o}", "cells", cells, "known", json_known(r), "diff",
+			 json_diff(r->diff));
 }
 
 /* The page */
@@ -441,6 +431,67 @@ static void page_reasons(const struct run *r)
 	put("</tbody></table>\n");
 }
 
+/* By which rows, as far as a person wants to know; the file has them all. */
+static void score_by(const json_t *by)
+{
+	const json_t *first = json_array_get(by, 0);
+	const char *row = json_string_value(json_object_get(first, "row"));
+	const char *how = json_string_value(json_object_get(first, "how"));
+
+	if (how) {
+		put_html(row ?: "the kernel's log");
+		put(": ");
+		put_html(how);
+	}
+	if (json_array_size(by) > 1)
+		printf(", and %zu more", json_array_size(by) - 1);
+}
+
+/* One line of `score -j`. */
+static void score_line(const json_t *o)
+{
+	static const char *const keys[] = { "fault", "promise", "kernel", "state", "reason" };
+	const char *v[ARRAY_SIZE(keys)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		v[i] = json_string_value(json_object_get(o, keys[i])) ?: "";
+	put("<tr>");
+	for (size_t i = 0; i < ARRAY_SIZE(keys) - 1; i++)
+		put_element("td", v[i]);
+	put("<td>");
+	score_by(json_object_get(o, "by"));
+	put_html(v[ARRAY_SIZE(keys) - 1]);
+	put("</td></tr>\n");
+}
+
+/* The bugs that were seeded in this run, or in the last one that any were seeded in. */
+static void page_score(const struct run *r)
+{
+	static const char *const columns[] = {
+		"bug", "promise that it breaks", "kernel", "state", "noticed by", NULL
+	};
+	FILE *f = r->dir ? fopen(text("%s/score.json", r->dir), "re") : NULL;
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!f && r->dir)
+		f = fopen(text("%s/../score.json", r->dir), "re");
+	if (!f)
+		return;
+	put("<h2>Seeded bugs, and what noticed them</h2>\n");
+	put_table(columns, "score");
+	while (getline(&line, &size, f) > 0) {
+		json_t *o = json_loads(line, 0, NULL);
+
+		if (o)
+			score_line(o);
+		json_decref(o);
+	}
+	put("</tbody></table>\n");
+	free(line);
+	fclose(f);
+}
+
 static void page_head(const struct run *r)
 {
 	put(html_head);
@@ -464,7 +515,8 @@ void format_html(const struct run *r)
 	page_diff(r);
 	page_crashes(r);
 	page_reasons(r);
-	put("<div id=\"score\"></div>\n</main>\n");
+	page_score(r);
+	put("</main>\n");
 	put("<script type=\"application/json\" id=\"data\">");
 	put_data(json_page(r));
 	put("</script>\n<script>\n");

@@ -311,35 +311,10 @@ function followHash(focus)
 	showCell(Number(index[1]), focus);
 }
 
-/*
- * A detection score, whatever it has: numbers and words, by name.
- */
-
-function scoreRows(body, value, name)
-{
-	if (value !== null && typeof value === "object") {
-		for (const [key, part] of Object.entries(value))
-			scoreRows(body, part, name ? name + " " + key : key);
-		return;
-	}
-	body.append(make("tr", {}, make("td", {}, name || "score"), make("td", {}, String(value))));
-}
-
-function showScore()
-{
-	const body = make("tbody");
-
-	scoreRows(body, data.score, "");
-	document.getElementById("score").append(make("h2", {}, "Detection score"),
-						make("table", { class: "list" }, body));
-}
-
 window.addEventListener("hashchange", () => followHash(true));
 document.getElementById("script").hidden = false;
 if (tabs.length)
 	selectTab(tabs[0], false);
-if (data.score !== null)
-	showScore();
 filter();
 followHash(false);
 document.documentElement.dataset.ready = "yes";
