@@ -30,6 +30,7 @@
 #   --fail-fast  stop at the first cell that is fail, fixed or lost
 #   --retry-lost N run a cell that is lost again, up to N times
 #   --shard K/N  every Nth cell only, from the Kth on, and all controls
+#   --seed S     of what a run draws by lot, 64 hexadecimal digits; each cell says its own
 #   -n           print the QEMU command lines and stop
 #   --cold       boot every guest; by default they are restored from snapshots
 #   --matrix     with cells: count rows by holder and collision (default: full)
@@ -63,6 +64,7 @@ compare=
 fast=
 retry=0
 shard=
+seed=
 takes_suite=
 takes_runs=
 takes_faults=
@@ -102,7 +104,7 @@ options() {
 		--all) all=-A; shift; continue ;;
 		--fail-fast) fast=-x; shift; continue ;;
 		-h | --help) usage ;;
-		-[kstfrmj] | --accel | --patches | --resume | --format | --output | --baseline | --retry-lost | --shard)
+		-[kstfrmj] | --accel | --patches | --resume | --format | --output | --baseline | --retry-lost | --shard | --seed)
 			[ $# -gt 1 ] || die "$1: expected a value" ;;
 		-*) die "$1: unknown, expected an option (--help lists them)" ;;
 		*) run_add "$1"; shift; continue ;;
@@ -141,6 +143,7 @@ option() {
 	--resume) resume=results/${2#results/} ;;
 	--retry-lost) [ "$2" -ge 0 ] 2>/dev/null || die "--retry-lost $2: expected a number"; retry=$2 ;;
 	--shard) shard="-p $2" ;;
+	--seed) seed="-e $2" ;;
 	--format) report="$report -f $2" ;;
 	--output) report="$report -o $2" ;;
 	--baseline) run_path "$2"; report="$report -b $path" ;;
@@ -213,7 +216,7 @@ prepare() {
 # cells with the selection that the options made.
 cells() {
 	# shellcheck disable=SC2086	# lists of words without blanks
-	out/cells ${suite:+-s "$suite"} $select $machine $cold $shard $faults -a "$accel" "$@" $names
+	out/cells ${suite:+-s "$suite"} $select $machine $cold $shard $seed $faults -a "$accel" "$@" $names
 }
 
 # A run keeps what it works with: a later build makes new files.
@@ -296,7 +299,7 @@ run_cells() {
 
 cmd_run() {
 	if [ -n "$resume" ]; then
-		[ -z "$dry$names$kernels$patches$suite$scenarios$select$machine$cold$shard" ] ||
+		[ -z "$dry$names$kernels$patches$suite$scenarios$select$machine$cold$shard$seed" ] ||
 			die "--resume ${resume#results/}: what runs is settled, expected no selection"
 		run=$resume
 		[ -f "$run/cells" ] || die "--resume ${run#results/}: no such run"

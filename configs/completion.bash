@@ -50,7 +50,7 @@ _daxpin_words() {	# PREVIOUS-WORD
 	--format) printf '%s\n' text ktap junit jsonl kcidb markdown html ;;
 	--resume | --baseline | report | diff | collect) _daxpin_runs ;;
 	help) sed -n 's/^\.S[hs] \([^:]*\).*/\1/p' docs/daxpin.1 | tr 'A-Z ' 'a-z\n' ;;
-	-j | --shard | --retry-lost | --output | --patches) ;;
+	-j | --shard | --seed | --retry-lost | --output | --patches) ;;
 	*)
 		sed -nE 's/^#   (-[-a-z]+).*/\1/p' run.sh
 		sed -nE 's|^# .*\./run\.sh ([a-z][a-z-]*).*|\1|p' run.sh

@@ -26,40 +26,48 @@ runner() {	# CELL
 	tail -n +__LINES__ "\$0" | tar -xz -C "\$dir"
 	cd "\$dir/cell"
 	run() {
-		../guest -s "\${SCALE:-1}" -c .
-		../judge -K ../known . >verdict.tmp 2>judge.log ||
+		../bin/guest -s "\${SCALE:-1}" -c .
+		../bin/judge -K ../known . >verdict.tmp 2>judge.log ||
 			case \$? in 1 | 4 | 5 | 6 | 7) ;; *) exit 2 ;; esac
 	}
 	run
 	if head -n 1 verdict.tmp | grep -qxE 'verdict (fail|fixed)'; then
 		mkdir first
+		find . -maxdepth 1 -name 'cut-*' -exec mv {} first/ ';'
 		mv guest console.log ktap.log qemu.log judge.log first/
 		run
 	fi
 	mv verdict.tmp verdict
 	cd "\$OLDPWD"
 	tar -cf "\$1" -C "\$dir/cell" --transform 's,^\\.,$1,' \\
-		--exclude=./cell --exclude='./cell.*' --exclude=./qemu-args .
+		--exclude=./cell --exclude='./cell.*' --exclude=./qemu-args --exclude=./image .
 	exit 0
 	END
 }
 
-# Paths of the run and the checkout are those of the bundle.
+# What is in a cell's folder; paths of the run and the checkout are those of the bundle.
+cell_fill() {	# FROM TO UP
+	mkdir -p "$2"
+	for file in cell cell.in cell.out; do
+		cp -P "$1/$file" "$2/"
+	done
+	sed "s,^$run/$kernel\.kernel$,$3/kernel,; s,^$run/$kernel\.cpio$,$3/root,
+		s,^$PWD/configs/machine/,$3/," "$1/qemu-args" >"$2/qemu-args"
+}
+
 bundle_fill() {	# CELL
 	kernel=${1%%/*}
-	mkdir -p "$scratch/cell"
-	for file in cell cell.in cell.out; do
-		cp -P "$run/$1/$file" "$scratch/cell/"
-	done
-	sed "s,^$run/$kernel\.kernel$,../kernel,; s,^$run/$kernel\.cpio$,../root,
-		s,^$PWD/configs/machine/,../," "$run/$1/qemu-args" >"$scratch/cell/qemu-args"
+	cell_fill "$run/$1" "$scratch/cell" ..
+	[ ! -d "$run/$1/image" ] || cell_fill "$run/$1/image" "$scratch/cell/image" ../..
 	ln -f "$run/$kernel.kernel" "$scratch/kernel" 2>/dev/null ||
 		cp "$run/$kernel.kernel" "$scratch/kernel"
 	cp "$run/$kernel.cpio" "$scratch/root"
 	for file in configs/machine/*.cfg; do
 		cp "$file" "$scratch/"
 	done
-	cp -r "$static/guest" "$static/judge" "$run/known" "$scratch/"
+	mkdir "$scratch/bin"
+	cp "$static/guest" "$static/judge" "$scratch/bin/"
+	cp -r "$run/known" "$scratch/"
 }
 
 bundle_write() {	# CELL FILE

@@ -17,6 +17,7 @@
  * -m MACHINE overrides the choice of a machine, -S makes interactive cells, -C
  * has every guest boot.  -x leaves the controls out, and -c N makes each cell N
  * times, the others named SCENARIO.2 and so on: a bisection has its ends as control.
+ * -e is the seed of all cells, 64 hexadecimal digits, which otherwise each gets by itself.
  * -p K/N writes every Nth of the cells, from the Kth on; RUN/plan has them all.
  * KERNEL is NAME=FOLDER, a folder as kernel.sh makes it.
  *
@@ -27,6 +28,8 @@
  * A cell whose guest can be restored has a link, snapshot, to a folder below
  * RUN/snapshots, which says how that guest is prepared; RUN/snapshots.mk tells
  * make which cell needs which.
+ *
+ * A cell that power is cut in has a folder, image: the cell of those that look at what is left.
  *
  * Exit status: 0, or 2 for bad data or a selection that selects nothing.
  */
@@ -80,7 +83,7 @@ static struct {
 	struct conf_tree tree;
 	struct conf	*guest;		/* what every guest gets */
 	struct words	 scenarios, fs, rows, faults;
-	const char	*suite, *accel, *machine, *out;
+	const char	*suite, *accel, *machine, *out, *seed;
 	bool		 list, rows_only, lines, shell, cold, bare;
 	bool		 score, all, probe;
 	long		 copies;
@@ -95,7 +98,7 @@ static const char usage[] =
 	"usage: cells -L\n"
 	"       cells -K SUITE\n"
 	"       cells [-s SUITE] [-t SCENARIO] [-f FS] [-r ROW] [-a ACCEL] [-m MACHINE] [-S]\n"
-	"             [-C] [-x] [-c N] [-p K/N] (-l | -R | -n | -o RUN) NAME=FOLDER...\n"
+	"             [-C] [-x] [-c N] [-e SEED] [-p K/N] (-l | -R | -n | -o RUN) NAME=FOLDER...\n"
 	"       cells -F [-A | -P] [-b FAULT] [-a ACCEL] (-l | -R | -n | -o RUN) NAME=FOLDER...";
 
 __attribute__((format(printf, 1, 2)))
@@ -297,8 +300,9 @@ static bool row_selected(const struct cell *c, const char *row)
 		suite |= !fnmatch(globs.v[i], row, 0);
 	for (size_t i = 0; i < g.rows.n; i++)
 		user |= !fnmatch(g.rows.v[i], row, 0);
-	/* A control is as it is: without its row it controls nothing. */
-	return c->scenario->kind == CONF_CONTROL || (suite && user);
+	/* A control is as it is: without its row it controls nothing.  Nor is less looked at. */
+	return c->scenario->kind == CONF_CONTROL || conf_get(c->scenario, "image") ||
+	       (suite && user);
 }
 
 /* "ok 12 NAME # SKIP reason": the NAME, or NULL. */
@@ -392,10 +396,12 @@ static void put_guest(FILE *f, const struct cell *c, bool snapshot)
 	};
 	static const char *const machine_keys[] = { "device", "namespace", "devdax", NULL };
 	static const char *const guest_keys[] = { "ramdisk", NULL };
+	static const char *const image_keys[] = { "image", NULL };
 
 	copy_keys(f, c->fs, fs_keys);
 	copy_keys(f, c->machine, machine_keys);
 	copy_keys(f, g.guest, guest_keys);
+	copy_keys(f, c->scenario, image_keys);
 	put_modules(f, c, snapshot);
 }
 
@@ -404,6 +410,10 @@ static void put_seed(FILE *f)
 {
 	unsigned char seed[SEED_BYTES];
 
+	if (g.seed) {
+		fprintf(f, "seed\t%s\n", g.seed);
+		return;
+	}
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		die("getrandom: %s", strerror(errno));
 	fputs("seed\t", f);
@@ -426,7 +436,7 @@ static void put_fault(FILE *f, const struct conf *fault)
 
 static void put_run(FILE *f, const struct cell *c)
 {
-	static const char *const scenario_keys[] = { "timeout", "log", "verdict", NULL };
+	static const char *const scenario_keys[] = { "timeout", "log", "verdict", "cut", NULL };
 	const char *run = conf_get(c->scenario, "run");
 
 	fprintf(f, "run\t%.*s\n", (int)strcspn(run, " \t"), run);
@@ -581,11 +591,12 @@ static void snapshot_make(const struct cell *c, const char *dir)
 	free(path);
 }
 
-static void snapshot_need(const struct cell *c, const char *dir, const char *name)
+/* @name is of the cell that cannot begin without it, @up the way from @dir to the run. */
+static void snapshot_need(const struct cell *c, const char *dir, const char *up, const char *name)
 {
-	char *snapshot = text("snapshots/%s/%s/%s", c->kernel->name, c->machine->name,
-			      c->fs->name);
-	char *path = text("%s/%s", g.out, snapshot), *to = text("../../../%s", snapshot);
+	char *snapshot = text("snapshots/%s/%s/%s%s", c->kernel->name, c->machine->name,
+			      c->fs->name, conf_get(c->scenario, "image") ? ".image" : "");
+	char *path = text("%s/%s", g.out, snapshot), *to = text("%s/%s", up, snapshot);
 
 	snapshot_make(c, path);
 	link_make(to, dir, "snapshot");
@@ -593,6 +604,34 @@ static void snapshot_need(const struct cell *c, const char *dir, const char *nam
 	free(to);
 	free(path);
 	free(snapshot);
+}
+
+static bool restorable(const struct cell *c)
+{
+	return !g.cold && !conf_get(c->machine, "cold");
+}
+
+/* What vm/power.c makes the guests of that look at what a power cut left. */
+static void image_make(const struct cell *c, const char *dir, const char *name)
+{
+	struct conf *scenario = conf_find(&g.tree.scenarios, conf_get(c->scenario, "cut"));
+	struct cell image = { .kernel = c->kernel, .scenario = scenario, .fs = c->fs,
+			      .machine = c->machine, .globs = "" };
+	char *path = text("%s/image", dir);
+
+	if (!conf_get(scenario, "image"))
+		die("%s: cut %s, expected a scenario with the key 'image'", c->scenario->path,
+		    scenario->name);
+	if (!conf_get(c->machine, "pmem"))
+		die("%s: machine %s cannot be copied, expected one with the key 'pmem'",
+		    c->scenario->path, c->machine->name);
+	cell_rows(&image);
+	folder_make(path);
+	cell_write(&image, path);
+	args_file(&image, path);
+	if (restorable(c))
+		snapshot_need(&image, path, "../../../..", name);
+	free(path);
 }
 
 static void cell_make(const struct cell *c, const char *name)
@@ -604,8 +643,10 @@ static void cell_make(const struct cell *c, const char *name)
 	args_file(c, dir);
 	if (c->missing[0])
 		skip_write(c, dir);
-	else if (!g.cold && !conf_get(c->machine, "cold"))
-		snapshot_need(c, dir, name);
+	else if (restorable(c))
+		snapshot_need(c, dir, "../../..", name);
+	if (!c->missing[0] && conf_get(c->scenario, "cut"))
+		image_make(c, dir, name);
 	fprintf(g.index, "%s\n", name);
 	free(dir);
 }
@@ -671,6 +712,8 @@ static void cell_add(struct kernel *k, struct conf *scenario, const char *fs, co
 	struct cell *c;
 	char *name;
 
+	if (conf_get(scenario, "image"))
+		return;			/* its cells come into being with what they look at */
 	if (!control && g.scenarios.n && !words_have(&g.scenarios, scenario->name))
 		return;
 	if (!control && g.fs.n && !words_have(&g.fs, fs))
@@ -852,6 +895,13 @@ static void shard_set(const char *s)
 		die("-p %s: expected K/N, K from 1 to N", s);
 }
 
+static void seed_set(const char *digits)
+{
+	if (strlen(digits) != 2 * SEED_BYTES || digits[strspn(digits, "0123456789abcdef")])
+		die("--seed %s: expected %d digits of 0-9 a-f", digits, 2 * SEED_BYTES);
+	g.seed = digits;
+}
+
 static void suite_kernels(const char *name)
 {
 	const struct conf *suite = conf_find(&g.tree.suites, name);
@@ -866,7 +916,7 @@ static void options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lRno:SCxc:p:K:FAPb:")) != -1) {
+	while ((opt = getopt(argc, argv, "Ls:t:f:r:a:m:lRno:SCxc:p:K:FAPb:e:")) != -1) {
 		switch (opt) {
 		case 'L':
 			exit(0);
@@ -923,6 +973,9 @@ static void options(int argc, char **argv)
 			break;
 		case 'b':
 			words_add(&g.faults, optarg);
+			break;
+		case 'e':
+			seed_set(optarg);
 			break;
 		case 'x':
 			g.bare = true;

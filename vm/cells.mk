@@ -14,7 +14,8 @@ guest := $(RUN)/bin/guest -s $(SCALE)
 seeded := $(wildcard $(RUN)/seeded)
 
 todo := $(foreach cell,$(cells),$(if $(wildcard $(RUN)/$(cell)/verdict),,$(cell)))
-snapshots := $(patsubst $(realpath $(RUN))/%,$(RUN)/%/ready,$(realpath $(todo:%=$(RUN)/%/snapshot)))
+snapshots := $(patsubst $(realpath $(RUN))/%,$(RUN)/%/ready,\
+	$(realpath $(foreach link,snapshot image/snapshot,$(todo:%=$(RUN)/%/$(link)))))
 
 # All snapshots first: make would come back to cells that wait for one when all others
 # have begun, and the longest would be the last.
@@ -42,7 +43,7 @@ doubt = case "$$(head -n 1 $@.tmp), $$(grep '^start ' $(@D)/guest)" in \
 confirmed = grep -qx 'verdict known' $@.tmp && vm/confirm.sh $(RUN) $(@D) $@.tmp
 
 # What the first one left stays beside it, for the judge to compare.
-evidence = guest console.log ktap.log qemu.log qemu-warm judge.log warm first cold
+evidence = guest console.log ktap.log qemu.log qemu-warm judge.log cut-* warm first cold
 keep = mkdir $(@D)/$$to && cd $(@D) && \
 	for file in $(filter-out warm first cold,$(evidence)); do [ ! -e $$file ] || mv $$file $$to/; done
 
@@ -52,7 +53,7 @@ aside = mkdir $(@D)/lost-$$n && cd $(@D) && \
 	for file in $(evidence); do [ ! -e $$file ] || mv $$file lost-$$n/; done
 
 $(RUN)/%/verdict:
-	@rm -rf $(@D)/warm $(@D)/first $(@D)/cold $(@D)/lost-*
+	@rm -rf $(@D)/warm $(@D)/first $(@D)/cold $(@D)/lost-* $(@D)/cut-*
 	@printf 'start  %s\n' "$*"
 	@$(guest) $(@D)
 	@$(judge)

@@ -39,9 +39,11 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "power.h"
 #include "qmp.h"
 #include "snapshot.h"
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define USAGE		"guest [-s SCALE] [-c | -w] FOLDER"
 #define QEMU		"qemu-system-x86_64"
 #define MAX_ARGS	256
@@ -82,6 +84,8 @@ static struct {
 	long		 scale;
 	long		 timeout_ms;
 	bool		 shell;		/* a person is at the console: no bounds, no marks */
+	bool		 image;		/* it looks at what a power cut left */
+	char		 seed[65];	/* of its power cuts; empty: there are none */
 	pid_t		 qemu;
 	int		 console;	/* read end of its standard output */
 	FILE		*log;
@@ -201,11 +205,24 @@ static void save_ended(const char *status)
 	qmp_send(&g.qmp, "quit", NULL);
 }
 
+/* Its power is cut, if that is why it stopped. */
+static void cut(void)
+{
+	int err = power_stopped();
+
+	if (!err)
+		return;
+	snprintf(g.end, sizeof(g.end), "no copy of its memory: %s", strerror(-err));
+	kill(g.qemu, SIGKILL);
+}
+
 static void qmp_event(void *arg, const char *name, const char *text)
 {
 	(void)arg;
 	if (!strcmp(name, "QMP"))
 		made();
+	else if (!strcmp(name, "STOP"))
+		cut();
 	else if (!strcmp(name, "SHUTDOWN"))
 		snprintf(g.reason, sizeof(g.reason), "%s", text);
 	else if (!strcmp(name, "return"))
@@ -255,6 +272,8 @@ static char **args_make(void)
 {
 	char **argv = args_read("qemu-args");
 
+	if (g.seed[0] || g.image)
+		power_args(argv, g.seed[0]);
 	if (g.mode != COLD)
 		snapshot_args(argv, g.mode == WARM ? SNAPSHOT : ".", g.mode == WARM);
 	if (g.mode == WARM)
@@ -298,6 +317,18 @@ static void ktap_watch(void)
 		die("inotify", strerror(errno));
 }
 
+/* Its cell comes through a FIFO, which the answers to its rows follow. */
+static void power_prepare(void)
+{
+	int answer = snapshot_cell();
+	int err = answer < 0 ? answer : power_open(&g.qmp, g.seed, answer);
+
+	if (!err && g.mode == WARM)
+		err = power_memory(SNAPSHOT);
+	if (err)
+		die("power", strerror(-err));
+}
+
 static void ktap_close(void)
 {
 	if (g.ktap >= 0)
@@ -326,6 +357,8 @@ static void qemu_start(void)
 
 	unlink("qmp");
 	ktap_watch();
+	if (g.seed[0])
+		power_prepare();
 	if (pipe2(fds, O_CLOEXEC))
 		die("pipe", strerror(errno));
 	g.qemu = fork();
@@ -399,24 +432,44 @@ static void give_up(void)
 	kill(g.qemu, SIGKILL);
 }
 
+/* ms until something is due, -1: nothing is.  A person takes all the time, and who is stopped. */
+static long time_left(void)
+{
+	long cut = power_left(), left;
+	bool stopped;
+
+	g.at[g.phase] += power_pause(&stopped);
+	if (g.shell || stopped)
+		return -1;
+	left = g.at[g.phase] + bound_ms() - now_ms();
+	if (left <= 0)
+		return 0;
+	return cut >= 0 && cut < left ? cut : left;
+}
+
 /* True while there is something to wait for. */
 static bool watch(int signals)
 {
-	struct pollfd p[4] = {
+	struct pollfd p[] = {
 		{ .fd = g.console, .events = POLLIN },	/* negative ones are not polled */
 		{ .fd = g.qmp.fd, .events = POLLIN },
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = g.ktap, .events = POLLIN },
+		{ .fd = power_fd(), .events = POLLIN },
 	};
-	long left = g.at[g.phase] + bound_ms() - now_ms();
+	long left = time_left();
 	struct signalfd_siginfo si;
 
-	if (!g.shell && left <= 0) {
+	if (!left && power_left()) {
 		give_up();
 		return false;
 	}
-	if (poll(p, 4, g.shell ? -1 : left) < 0 && errno != EINTR)
+	if (poll(p, ARRAY_SIZE(p), left) < 0 && errno != EINTR)
 		die("poll", strerror(errno));
+	if (!power_left())
+		power_due();
+	if (p[4].revents)
+		power_read();
 	if (p[0].revents && !console_read())
 		g.console = -1;
 	if (g.console_bytes > CONSOLE_MAX) {
@@ -430,8 +483,10 @@ static bool watch(int signals)
 		ktap_changed();
 	if (!p[2].revents || read(signals, &si, sizeof(si)) != sizeof(si))
 		return true;
-	if (si.ssi_signo == SIGCHLD)
+	if (si.ssi_signo == SIGCHLD) {
+		power_looked();
 		return !qemu_ended();	/* it may be of one that was ended before */
+	}
 	if (g.shell && si.ssi_signo == SIGINT)
 		return true;	/* typed by the person at the console */
 	kill(g.qemu, SIGKILL);
@@ -524,7 +579,19 @@ static void cell_open(const char *dir)
 		exit(2);
 	g.timeout_ms = conf_num(cell, "timeout", 0) * 1000;
 	g.shell = conf_get(cell, "shell");
+	g.image = conf_get(cell, "image");
+	if (conf_get(cell, "cut"))
+		snprintf(g.seed, sizeof(g.seed), "%s", conf_get(cell, "seed"));
 	conf_free(cell);
+}
+
+/* What is to be seen of it is in the copies; its cell can be read as a file again. */
+static void power_end(void)
+{
+	unlink(POWER_PMEM);
+	unlink(SNAPSHOT_CELL);
+	if (symlink("cell", SNAPSHOT_CELL))
+		die(SNAPSHOT_CELL, strerror(errno));
 }
 
 static void guest_run(int signals)
@@ -545,6 +612,8 @@ static void guest_run(int signals)
 	qmp_close(&g.qmp);
 	ktap_close();
 	unlink("qmp");
+	if (g.seed[0])
+		power_end();
 	end_describe(status);
 }
 

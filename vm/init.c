@@ -408,21 +408,33 @@ static int fs_features(const char *device, bool set)
 	return bits ? xfs_incompat(device, strtoul(bits, NULL, 16), set) : 0;
 }
 
-static void fs_make(char *device)
+/* An image has its namespace already; a guest to save gets the image when it is restored. */
+static void device_make(const char *device)
 {
-	char *type = cell_need("type"), *options = cell_get("mount");
 	char *namespace = cell_get("namespace");
-	int err;
+	bool there = cell_get("image") && cell_get("run");
 
-	if (namespace)
+	if (namespace && !there)
 		namespace_make("0.0", namespace, device);
 	else if (!wait_for("/dev", device))
 		give_up("%s did not appear", device);
+}
+
+static void fs_make(char *device)
+{
+	int err;
+
 	console("phase mkfs");
 	must(cell_need("mkfs"), strdup(device));
 	err = fs_features(device, true);
 	if (err)
 		give_up("features of the file system on %s: %s", device, strerror(-err));
+}
+
+static void fs_mount(const char *device)
+{
+	char *type = cell_need("type"), *options = cell_get("mount");
+
 	console("phase mount");
 	if (mount(device, MNT, type, 0, options))
 		give_up("mount -t %s -o %s %s: %s (the console has the reason)", type,
@@ -730,15 +742,36 @@ static void program_run(void)
 		close(fault);
 }
 
+/* What the guest that lost its power had promised, a line each. */
+static const char *promises_write(void)
+{
+	static const char path[] = "/tmp/promises", key[] = "promise\t";
+	FILE *f = fopen(path, "w");
+
+	if (!f)
+		give_up("%s: %s", path, strerror(errno));
+	for (const char *p = cell; *p; p += strcspn(p, "\n") + 1)
+		if (!strncmp(p, key, strlen(key)))
+			fprintf(f, "%.*s\n", (int)(strcspn(p, "\n") - strlen(key)),
+				p + strlen(key));
+	if (fclose(f))
+		give_up("%s: %s", path, strerror(errno));
+	return path;
+}
+
 static void environment(void)
 {
-	char *ramdisk = cell_get("ramdisk"), *devdax = cell_get("devdax");
+	char *ramdisk = cell_get("ramdisk"), *devdax = cell_get("devdax"), host[300];
 
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("HOME", "/tmp", 1);
 	setenv("DAXPIN_DIR", MNT, 1);
 	setenv("DAXPIN_GUEST", "1", 1);
 	setenv("DAXPIN_DAX", cell_need("dax"), 1);
+	if (cell_get("cut") && port_find(PORT_CELL, host, sizeof(host)))
+		setenv("DAXPIN_HOST", host, 1);
+	if (cell_get("image"))
+		setenv("DAXPIN_PROMISES", promises_write(), 1);
 	if (ramdisk)
 		setenv("DAXPIN_RAMDISK", ramdisk, 1);
 	if (devdax)
@@ -802,7 +835,11 @@ static void prepare(char *modules)
 	console("phase device");
 	if (devdax)
 		devdax_make(devdax);
+	device_make(cell_need("device"));
+	if (cell_get("image"))
+		return;
 	fs_make(cell_need("device"));
+	fs_mount(cell_need("device"));
 }
 
 int main(void)
@@ -832,6 +869,8 @@ int main(void)
 	seed = cell_get("seed");
 	if (seed)
 		pool_seed(seed);
+	if (cell_get("image"))
+		fs_mount(cell_need("device"));
 	environment();
 	if (cell_get("shell")) {
 		shell();

@@ -19,8 +19,8 @@ static char *memory_arg(const char *arg, const char *dir, bool restore)
 	const char *options = strchr(arg, ','), *id = strstr(arg, ",id=");
 	char *file;
 
-	if (!id)
-		return strdup(arg);
+	if (!id || !strncmp(arg, MEMORY "file,", strlen(MEMORY "file,")))
+		return strdup(arg);	/* it is a file of its own already */
 	id += strlen(",id=");
 	if (asprintf(&file, MEMORY "file,mem-path=%s/%.*s,share=%s%s", dir,
 		     (int)strcspn(id, ","), id, restore ? "off" : "on", options) < 0)
