@@ -288,6 +288,7 @@ run_begin() {
 
 run_end() {
 	snapshots_drop
+	vm/trace.sh "$run"
 	trap - INT TERM HUP
 }
 

@@ -207,6 +207,7 @@ report() {
 
 collect() {
 	cp "$area/arch/x86/boot/bzImage" "$area/System.map" "$work/"
+	! grep -qx CONFIG_DEBUG_INFO=y "$area/.config" || cp "$area/vmlinux" "$work/"
 	cp "$area/.config" "$work/config"
 	cp "$log" "$work/build.log"
 	module_tree
