@@ -280,6 +280,7 @@ struct dp_pin {
 	size_t		 ahead;		/* bytes that the peer has to read before ours */
 	char		*data;		/* what is written into the pages, or was read of them */
 	void		*ctx;		/* libaio, io_uring */
+	bool		 fails;		/* what it asked for is not done, dp_pin_fail() */
 };
 
 /* True for a kind that writes into the pages when it is released, or at once if it holds none. */
@@ -310,6 +311,13 @@ int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *ad
  * it was short, -ETIMEDOUT.
  */
 int dp_unpin(struct dp_pin *p, void *seen);
+
+/*
+ * Have dp_unpin() end in an error: the I/O of a suspended device fails with EIO, and a
+ * FUSE server goes instead of answering, so that the kernel aborts its connection
+ * (fs/fuse/dev.c, fuse_dev_release()): ECONNABORTED.  -EOPNOTSUPP for other kinds.
+ */
+int dp_pin_fail(struct dp_pin *p);
 
 /*
  * What a driver could do, and no system call: pins of the daxpin module.  They belong to

@@ -240,6 +240,16 @@ int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *ad
 	return err ? pin_undo(p, err) : 0;
 }
 
+int dp_pin_fail(struct dp_pin *p)
+{
+	if (pin_is(p, ON_DEV))
+		return dp_dev_fail(p->dev);
+	if (p->kind != DP_PIN_FUSE_READ && p->kind != DP_PIN_FUSE_WRITE)
+		return -EOPNOTSUPP;
+	p->fails = true;
+	return 0;
+}
+
 int dp_unpin(struct dp_pin *p, void *seen)
 {
 	int n, err = 0;

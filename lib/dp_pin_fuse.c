@@ -222,7 +222,13 @@ int hold_fuse(struct dp_pin *p)
 
 int drop_fuse(struct dp_pin *p)
 {
-	int err = serve(p, UNTIL_END, UNPIN_WAIT_MS);
+	int err = 0;
 
+	if (p->fails) {
+		close(p->fd[0]);
+		p->fd[0] = -1;
+	} else {
+		err = serve(p, UNTIL_END, UNPIN_WAIT_MS);
+	}
 	return err ? err : dp_child_wait(&p->child, UNPIN_WAIT_MS);
 }

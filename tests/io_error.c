@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device fails while its direct I/O has pages of a DAX file pinned.
+ * The device fails while its direct I/O has pages of a DAX file pinned, or the server of a
+ * FUSE file system goes while it owes an answer.
  *
  * The I/O is queued in a suspended target; an operation then waits for the pages.  The
  * target is replaced by one that fails all I/O (drivers/md/dm-target.c, "error"), as
@@ -78,6 +79,19 @@ TEST_F_TIMEOUT(io_error, uring_read, ROW_S)
 TEST_F_TIMEOUT(io_error, uring_write, ROW_S)
 {
 	collide_with(_metadata, &self->r, DP_PIN_URING_WRITE, &variant->c);
+}
+
+/* Nobody is there any more who could answer. */
+TEST_F_TIMEOUT(io_error, fuse_read, ROW_S)
+{
+	self->r.fails = ECONNABORTED;
+	collide_with(_metadata, &self->r, DP_PIN_FUSE_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(io_error, fuse_write, ROW_S)
+{
+	self->r.fails = ECONNABORTED;
+	collide_with(_metadata, &self->r, DP_PIN_FUSE_WRITE, &variant->c);
 }
 
 TEST_HARNESS_MAIN
