@@ -95,6 +95,18 @@ result "no other cell is in two" "" "$(cat "$tmp"/part?/cells | grep -v /control
 for part in 0/2 3/2 1 1/2/3 a/b; do
 	status "--shard $part" 2 out/cells -s smoke -p "$part" -l "k=$kernel"
 done
+seed=$(printf '%064d' 7)
+plan_of "$tmp/seeded" -e "$seed"
+result "a seed is that of each cell" "seed	$seed" "$(cat "$tmp"/seeded/k/*/*/cell | grep '^seed' | sort -u)"
+for seed in 12 "$(printf '%064d' 7)0" "$(printf '%064s' x)"; do
+	status "--seed $seed" 2 out/cells -s smoke -e "$seed" -l "k=$kernel"
+done
+plan_of "$tmp/power" -t power_loss -t power_check -f ext4-dax -x
+result "who looks after a power cut has no cell" k/ext4-dax/power_loss "$(cat "$tmp/power/cells")"
+result "but is described beside it" "image	yes" "$(grep '^image' "$tmp/power/k/ext4-dax/power_loss/image/cell")"
+result "and has a snapshot" yes "$(! [ -e "$tmp/power/k/ext4-dax/power_loss/image/snapshot/cell" ] || echo yes)"
+status "no power cut where nothing can be copied" 2 \
+	out/cells -t power_loss -f ext4-dax -m e820 -x -o "$tmp/none" "k=$kernel"
 status "kernels of a suite" 0 out/cells -K nightly
 result "as it says" "stock src:6.12 src:7.2" "$(cat "$tmp/out")"
 status "kernels of none" 2 out/cells -K nothing
