@@ -15,6 +15,8 @@
  * arguments are in qemu-warm then.  One that cannot be restored boots.  With -w
  * the guest boots and is saved when it is ready.
  *
+ * The power of a guest whose cell says "cut" is cut when a row asks for that (power.h).
+ *
  * The environment's QEMU is the program to run, if it is not the usual one.
  * SCALE multiplies the bounds, for a machine that is slower than most.
  * Exit status: 0 whatever became of the guest, 1 when it was to be saved and was
