@@ -26,7 +26,7 @@ KSFT := $(CURDIR)/out/linux/tools/testing/selftests
 
 all: $(addprefix $(O)/,$(TOOLS)) $(PROGRAMS)
 
-$(O)/guest: $(addprefix vm/,list.c list.h power.c power.h qmp.c qmp.h snapshot.c snapshot.h)
+$(O)/guest: $(addprefix vm/,clock.h list.c list.h power.c power.h qmp.c qmp.h snapshot.c snapshot.h)
 $(O)/guest: LDLIBS := -ljansson
 $(O)/bisect: vm/decide.c vm/decide.h vm/list.c vm/list.h
 $(O)/judge: vm/title.c vm/title.h
@@ -56,7 +56,7 @@ $(O)/programs/ctl: selftest/ctl.c lib/daxpin_uapi.h $(addprefix $(O)/programs/,$
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Wno-unused-parameter -isystem $(O)/programs -isystem $(KSFT) \
 		-I. $< -o $@
 
-$(O)/programs/init: vm/init.c vm/xfs_sb.c vm/xfs_sb.h lib/daxpin_uapi.h | $(O)/programs
+$(O)/programs/init: vm/init.c vm/clock.h vm/xfs_sb.c vm/xfs_sb.h lib/daxpin_uapi.h | $(O)/programs
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ilib -static $(filter %.c,$^) -o $@
 
 # What depends on a kernel: out/kernels/NAME is a folder of vm/kernel.sh, and

@@ -37,9 +37,9 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "conf.h"
 #include "power.h"
 #include "qmp.h"
@@ -105,14 +105,6 @@ static struct {
 	char		 reason[64];	/* of QEMU's SHUTDOWN event */
 	char		 end[128];	/* how it ended, once that is known */
 } g = { .ktap = -1, .qmp = { .fd = -1 } };
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static __attribute__((noreturn)) void die(const char *what, const char *why)
 {

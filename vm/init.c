@@ -31,12 +31,12 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/random.h>
 #include <linux/stat.h>
 
+#include "clock.h"
 #include "daxpin_uapi.h"
 #include "xfs_sb.h"
 
@@ -223,14 +223,6 @@ static void must(const char *command, char *last)
 	if (status)
 		give_up("%s: exit %d: %s", argv[0], status, one_line(out));
 	free(words);
-}
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Wait until @path exists below @dir, which must exist.  False after DEVICE_WAIT_MS. */

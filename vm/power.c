@@ -11,15 +11,15 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "list.h"
 #include "power.h"
+#include "snapshot.h"
 
 #define LOG		"ktap.log"
 #define SAYS		"# power: "
-#define MAX_PROMISES	32
 #define WITHIN_MS	60	/* the next cut comes so soon, or earlier */
 #define ENOUGH		3	/* cuts that show something wrong: then a row has its answer */
 #define COPY_BYTES	1048576
@@ -32,8 +32,7 @@ static struct {
 	int		 answer;
 	FILE		*log;
 	int		 watch;			/* inotify */
-	char		*promises[MAX_PROMISES];	/* "NAME TEXT" */
-	size_t		 npromises;
+	struct list	 promises;		/* "NAME TEXT" */
 	bool		 held;
 	int		 wanted, made, bad, held_cuts, all;
 	long		 due, stopped, paused;	/* ms; 0: not */
@@ -41,25 +40,11 @@ static struct {
 	char		 dir[32];
 } p = { .watch = -1, .answer = -1 };
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void power_args(char **argv, bool cut)
 {
-	static const char type[] = "memory-backend-";
-
-	for (; *argv; argv++) {
-		const char *options = strchr(*argv, ',');
-
-		if (!strncmp(*argv, type, strlen(type)) && strstr(*argv, ",id=" POWER_PMEM ","))
-			*argv = text("%sfile,mem-path=" POWER_PMEM ",share=%s%s", type,
-				     cut ? "on" : "off", options);
-	}
+	for (; *argv; argv++)
+		if (strstr(*argv, ",id=" POWER_PMEM ","))
+			*argv = need(snapshot_memory(*argv, ".", cut));
 }
 
 /* Only what is in the file: most of it is holes. */
@@ -146,21 +131,19 @@ int power_fd(void)
 	return p.watch;
 }
 
-/* The one with the same first word is the older one. */
+/* It takes the place of the one with the same first word. */
 static void promise(const char *what)
 {
-	size_t i, name = strcspn(what, " ") + 1;
+	size_t name = strcspn(what, " ") + 1;
+	const char *copy = text("%s", what);
 
-	for (i = 0; i < p.npromises; i++)
-		if (!strncmp(p.promises[i], what, name))
-			break;
-	if (i == MAX_PROMISES)
+	for (size_t i = 0; i < p.promises.n; i++) {
+		if (strncmp(p.promises.v[i], what, name))
+			continue;
+		p.promises.v[i] = copy;
 		return;
-	if (i == p.npromises)
-		p.npromises++;
-	else
-		free(p.promises[i]);
-	p.promises[i] = text("%s", what);
+	}
+	add(&p.promises, copy);
 }
 
 static void schedule(void)
@@ -212,10 +195,11 @@ void power_read(void)
 
 long power_left(void)
 {
-	long left = p.due - now_ms();
+	long left;
 
 	if (!p.due)
 		return -1;
+	left = p.due - now_ms();
 	return left > 0 ? left : 0;
 }
 
@@ -246,8 +230,8 @@ static int cell_make(void)
 	free(path);
 	while (!err && getline(&line, &size, from) > 0 && *line != '\n')
 		fputs(line, to);
-	for (size_t i = 0; !err && i < p.npromises; i++)
-		fprintf(to, "promise\t%s\n", p.promises[i]);
+	for (size_t i = 0; !err && i < p.promises.n; i++)
+		fprintf(to, "promise\t%s\n", p.promises.v[i]);
 	if (!err)
 		fputc('\n', to);
 	free(line);

@@ -13,8 +13,7 @@
 #define MEMORY		"memory-backend-"
 #define CELL_MAX	65536		/* what fits into a FIFO */
 
-/* "memory-backend-TYPE,OPTIONS": the same, in the file of @dir that is named after its id. */
-static char *memory_arg(const char *arg, const char *dir, bool restore)
+char *snapshot_memory(const char *arg, const char *dir, bool shared)
 {
 	const char *options = strchr(arg, ','), *id = strstr(arg, ",id=");
 	char *file;
@@ -23,7 +22,7 @@ static char *memory_arg(const char *arg, const char *dir, bool restore)
 		return strdup(arg);	/* it is a file of its own already */
 	id += strlen(",id=");
 	if (asprintf(&file, MEMORY "file,mem-path=%s/%.*s,share=%s%s", dir,
-		     (int)strcspn(id, ","), id, restore ? "off" : "on", options) < 0)
+		     (int)strcspn(id, ","), id, shared ? "on" : "off", options) < 0)
 		return NULL;
 	return file;
 }
@@ -42,7 +41,7 @@ void snapshot_args(char **argv, const char *dir, bool restore)
 		if (restore && is_boot(*from))
 			from++;
 		else if (!strncmp(*from, MEMORY, strlen(MEMORY)))
-			*to++ = memory_arg(*from, dir, restore);
+			*to++ = snapshot_memory(*from, dir, !restore);
 		else
 			*to++ = *from;
 	}

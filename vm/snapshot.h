@@ -17,6 +17,13 @@
 #define SNAPSHOT_CELL	"cell.in"	/* what a guest that is saved reads: a FIFO */
 #define SNAPSHOT_ARGS	2		/* at most so many more arguments */
 
+/*
+ * The QEMU argument @arg, "memory-backend-TYPE,OPTIONS", with that memory in the file of
+ * @dir that is named after its id; one that is in a file already, and one without an id,
+ * as it is.  NULL: memory is out.
+ */
+char *snapshot_memory(const char *arg, const char *dir, bool shared);
+
 /* Make @argv, which boots, that of a guest with its memory in @dir: saved or restored. */
 void snapshot_args(char **argv, const char *dir, bool restore);
 
