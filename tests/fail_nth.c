@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
+#include "nameless.h"
 #include "ops.h"
 #include "place.h"
 
@@ -108,7 +109,7 @@ static void read_direct(const struct collision *c, struct content *x)
 /* Into a file that the child makes, and that is gone when it ends. */
 static int run_clone(struct rig *r)
 {
-	int fd = open(getenv("DAXPIN_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = nameless();
 	int err = fd < 0 || ioctl(fd, FICLONE, r->file.fd) ? -errno : 0;
 
 	close(fd);
@@ -232,7 +233,7 @@ static int run_nth(void *arg)
 /* Another file with the same blocks; false where there are none. */
 static bool share(struct walk *w)
 {
-	w->other = open(getenv("DAXPIN_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	w->other = nameless();
 	return w->other >= 0 && !ioctl(w->other, FICLONE, w->r.file.fd);
 }
 
@@ -427,9 +428,10 @@ TEST_F_TIMEOUT(fail_nth, walk, ROW_S)
 	EXPECT_STREQ("", w->why)
 		TH_LOG("point %d: %s", w->nth - 1, w->why);
 	EXPECT_LT(w->nth, POINTS_MAX);
-	if (!s->pointless)
-		EXPECT_LT(2, w->nth)
-			TH_LOG("there was no point at which anything could fail");
+	if (s->pointless && w->nth == 2 && !w->why[0])
+		SKIP(return, "this kernel has no point in it at which anything could fail");
+	EXPECT_LT(2, w->nth)
+		TH_LOG("there was no point at which anything could fail");
 	if (s->c.op == &evict)
 		check_gone(_metadata, w);
 }
