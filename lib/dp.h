@@ -38,6 +38,40 @@ void dp_data_fill(void *buf, size_t len, off_t off, uint64_t seed);
 off_t dp_data_differ(const void *a, const void *b, size_t len);
 
 /*
+ * What a file must hold after what was done to it: pieces in the order of their
+ * offsets, the first at 0 and each up to the next.  A piece is the data of a seed from
+ * an offset of it on, or with seed 0 zeroes, as all that is beyond the size.
+ */
+#define DP_PIECES	16
+
+struct dp_piece {
+	off_t	 off;		/* in the file */
+	uint64_t seed;
+	off_t	 from;		/* of the seed's data */
+};
+
+struct dp_content {
+	off_t		size;
+	int		n;
+	struct dp_piece	piece[DP_PIECES];	/* one too many ends the program */
+};
+
+void dp_content_init(struct dp_content *x, off_t size, uint64_t seed);
+
+/* @len bytes at @off become the data of @seed from @from on; the size stays. */
+void dp_content_put(struct dp_content *x, off_t off, off_t len, uint64_t seed, off_t from);
+
+/* As truncate(2), whether the file shrinks or grows. */
+void dp_content_cut(struct dp_content *x, off_t size);
+
+/* As fallocate(2) with FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE. */
+void dp_content_collapse(struct dp_content *x, off_t off, off_t len);
+void dp_content_insert(struct dp_content *x, off_t off, off_t len);
+
+/* The @len bytes from @off on, which may be beyond the size. */
+void dp_content_read(const struct dp_content *x, void *buf, off_t off, size_t len);
+
+/*
  * Events of the kernel, counted
  */
 

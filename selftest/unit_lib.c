@@ -215,6 +215,93 @@ static void test_data_differ(void)
 	equal(-1, dp_data_differ(a, b, 0), "differ: nothing to compare");
 }
 
+/* The same done to bytes, which is how a file would do it. */
+struct bytes {
+	char	data[4096];
+	off_t	size;
+};
+
+static void bytes_do(struct bytes *b, int what, off_t off, off_t len, uint64_t seed, off_t from)
+{
+	switch (what) {
+	case 0:
+		if (seed)
+			dp_data_fill(b->data + off, len, from, seed);
+		else
+			memset(b->data + off, 0, len);
+		break;
+	case 1:
+		if (off < b->size)
+			memset(b->data + off, 0, b->size - off);
+		b->size = off;
+		break;
+	case 2:
+		memmove(b->data + off, b->data + off + len, sizeof(b->data) - off - len);
+		memset(b->data + sizeof(b->data) - len, 0, len);
+		b->size -= len;
+		break;
+	case 3:
+		memmove(b->data + off + len, b->data + off, b->size - off);
+		memset(b->data + off, 0, len);
+		b->size += len;
+		break;
+	}
+}
+
+static void content_do(struct dp_content *x, int what, off_t off, off_t len, uint64_t seed,
+		       off_t from)
+{
+	switch (what) {
+	case 0:
+		dp_content_put(x, off, len, seed, from);
+		break;
+	case 1:
+		dp_content_cut(x, off);
+		break;
+	case 2:
+		dp_content_collapse(x, off, len);
+		break;
+	case 3:
+		dp_content_insert(x, off, len);
+		break;
+	}
+}
+
+/* Whatever is done, in whatever order, leaves what it leaves of bytes. */
+static void test_content(void)
+{
+	long wrong = 0, sizes = 0, done = 0;
+	struct dp_content x;
+	struct bytes b;
+
+	srandom(1);
+	for (int round = 0; round < 2000; round++) {
+		memset(&b, 0, sizeof(b));
+		b.size = 1024;
+		dp_data_fill(b.data, b.size, 0, SEED);
+		dp_content_init(&x, b.size, SEED);
+		for (int i = 0; i < 4; i++) {
+			off_t off = random() % (b.size + 1);
+			off_t len = random() % (b.size - off + 1) % 700;
+			uint64_t seed = random() % 3, from = random() % 100;
+			int what = random() % 4, at = random() % 4096;
+			char got[4096];
+
+			if (what == 1)
+				off += random() % 100;
+			bytes_do(&b, what, off, len, seed, from);
+			content_do(&x, what, off, len, seed, from);
+			dp_content_read(&x, got, at, sizeof(got) - at);
+			wrong += !!memcmp(b.data + at, got, sizeof(got) - at);
+			sizes += b.size != x.size;
+			done++;
+		}
+	}
+	equal(8000, done, "content: so much was done to it");
+	equal(0, wrong, "content: any part of it is what bytes would be");
+	equal(0, sizes, "content: and so is its size");
+}
+
 static void test_time(void)
 {
 	long start = dp_now_ms(), end;
@@ -1313,6 +1400,7 @@ int main(void)
 	test_data_pieces();
 	test_data_seeds();
 	test_data_differ();
+	test_content();
 	test_time();
 	test_child_result();
 	test_child_no_result();

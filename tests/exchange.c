@@ -100,9 +100,9 @@ static int run_dedupe(struct rig *r)
 }
 
 /* On the file that is pinned, when that is the destination. */
-static void cloned(const struct collision *c, struct content *x)
+static void cloned(const struct collision *c, struct dp_content *x)
 {
-	dp_data_fill(x->data + c->off, c->len, c->off, OTHER_SEED);
+	dp_content_put(x, c->off, c->len, OTHER_SEED, c->off);
 }
 
 static const struct op clone_to = { run_clone, cloned };
@@ -344,9 +344,9 @@ static int run_store(struct rig *r)
 	return err;
 }
 
-static void written(const struct collision *c, struct content *x)
+static void written(const struct collision *c, struct dp_content *x)
 {
-	dp_data_fill(x->data + c->off, c->len, c->off, OP_SEED);
+	dp_content_put(x, c->off, c->len, OP_SEED, c->off);
 }
 
 static const struct op write_op = { run_write, written };

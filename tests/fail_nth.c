@@ -88,9 +88,9 @@ static int run_write(struct rig *r)
 	return n < 0 ? -errno : n == r->c->len ? 0 : -ENOMEM;	/* a short one has failed later */
 }
 
-static void written(const struct collision *c, struct content *x)
+static void written(const struct collision *c, struct dp_content *x)
 {
-	dp_data_fill(x->data + c->off, c->len, c->off, OP_SEED);
+	dp_content_put(x, c->off, c->len, OP_SEED, c->off);
 }
 
 /* From a device that is not held up: its pages are pinned and let go of. */
@@ -101,9 +101,9 @@ static int run_direct_read(struct rig *r)
 	return n < 0 ? -errno : n == PIN_LEN ? 0 : -EFAULT;
 }
 
-static void read_direct(const struct collision *c, struct content *x)
+static void read_direct(const struct collision *c, struct dp_content *x)
 {
-	dp_data_fill(x->data + c->off, PIN_LEN, 0, DEV_SEED);
+	dp_content_put(x, c->off, PIN_LEN, DEV_SEED, 0);
 }
 
 /* Into a file that the child makes, and that is gone when it ends. */
@@ -261,15 +261,14 @@ static bool taken_out(const struct collision *c, const char *got, off_t off)
 /* Each page is as it was or as it shall be, and so is the size. */
 static void check_either(struct __test_metadata *_metadata, struct walk *w, bool done)
 {
-	static char before[2 * LEN], after[2 * LEN], got[2 * LEN];
+	static char got[2 * LEN];
 	const struct collision *c = w->r.c;
-	struct content new = { after, LEN };
+	struct dp_content old, new;
 	struct stat st;
 
-	dp_data_fill(before, LEN, 0, FILE_SEED);
-	memset(before + w->r.hole, 0, w->r.hole_len);
-	memset(before + LEN, 0, LEN);
-	memcpy(after, before, sizeof(after));
+	dp_content_init(&old, LEN, FILE_SEED);
+	dp_content_put(&old, w->r.hole, w->r.hole_len, 0, 0);
+	new = old;
 	if (c->op->effect)
 		c->op->effect(c, &new);
 	ASSERT_EQ(0, fstat(w->r.file.fd, &st));
@@ -277,8 +276,8 @@ static void check_either(struct __test_metadata *_metadata, struct walk *w, bool
 		wrong(w, "the size is %ld", (long)st.st_size);
 	ASSERT_EQ(st.st_size, pread(w->r.file.fd, got, sizeof(got), 0));
 	for (off_t off = 0; off < st.st_size; off += PAGE)
-		if (memcmp(got + off, after + off, PAGE) &&
-		    (done || (memcmp(got + off, before + off, PAGE) && !taken_out(c, got, off))))
+		if (!page_is(&new, got + off, off, PAGE) &&
+		    (done || (!page_is(&old, got + off, off, PAGE) && !taken_out(c, got, off))))
 			wrong(w, "page %ld is %s", (long)(off / PAGE),
 			      done ? "not the new one" : "neither the old nor the new one");
 }

@@ -28,13 +28,13 @@ static int run_remove(struct rig *r)
 	return madvise(r->file.map + r->c->off, r->c->len, MADV_REMOVE) ? -errno : 0;
 }
 
-static void grow(const struct collision *c, struct content *x)
+static void grow(const struct collision *c, struct dp_content *x)
 {
 	if (!(c->mode & KEEP) && c->off + c->len > x->size)
 		x->size = c->off + c->len;
 }
 
-static void clear_grow(const struct collision *c, struct content *x)
+static void clear_grow(const struct collision *c, struct dp_content *x)
 {
 	clear(c, x);
 	grow(c, x);

@@ -25,9 +25,9 @@
 
 /* write(2) and its like */
 
-static void written(const struct collision *c, struct content *x)
+static void written(const struct collision *c, struct dp_content *x)
 {
-	dp_data_fill(x->data + c->off, c->len, c->off, OP_SEED);
+	dp_content_put(x, c->off, c->len, OP_SEED, c->off);
 	if (c->off + c->len > x->size)
 		x->size = c->off + c->len;
 }

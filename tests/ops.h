@@ -26,30 +26,24 @@ static inline int run_punch(struct rig *r)
 	return fallocate(r->file.fd, mode, r->c->off, r->c->len) ? -errno : 0;
 }
 
-static inline void cut(const struct collision *c, struct content *x)
+static inline void cut(const struct collision *c, struct dp_content *x)
 {
-	if (c->off < x->size)
-		memset(x->data + c->off, 0, x->size - c->off);
-	x->size = c->off;
+	dp_content_cut(x, c->off);
 }
 
-static inline void clear(const struct collision *c, struct content *x)
+static inline void clear(const struct collision *c, struct dp_content *x)
 {
-	memset(x->data + c->off, 0, c->len);
+	dp_content_put(x, c->off, c->len, 0, 0);
 }
 
-static inline void collapse(const struct collision *c, struct content *x)
+static inline void collapse(const struct collision *c, struct dp_content *x)
 {
-	memmove(x->data + c->off, x->data + c->off + c->len, x->size - c->off - c->len);
-	x->size -= c->len;
-	memset(x->data + x->size, 0, c->len);
+	dp_content_collapse(x, c->off, c->len);
 }
 
-static inline void insert(const struct collision *c, struct content *x)
+static inline void insert(const struct collision *c, struct dp_content *x)
 {
-	memmove(x->data + c->off + c->len, x->data + c->off, x->size - c->off);
-	memset(x->data + c->off, 0, c->len);
-	x->size += c->len;
+	dp_content_insert(x, c->off, c->len);
 }
 
 static const struct op truncation = { run_truncate, cut, .to_end = true };

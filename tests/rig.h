@@ -37,6 +37,7 @@
 enum { FILE_SEED = 1, DEV_SEED, OP_SEED, OTHER_SEED };
 
 #define TEXT_MAX	2048
+#define LOOK_LEN	(64 * 1024L)	/* of a file that is looked at */
 
 #define SETTLE_MS	20000	/* the operation ends or waits */
 #define RETURN_MS	20000	/* the operation ends once the pin is gone */
@@ -52,16 +53,10 @@ enum outcome {
 struct rig;
 struct collision;
 
-/* What the files of a row hold; each has room for twice the file's length. */
-struct content {
-	char	*data;
-	off_t	 size;
-};
-
 struct op {
 	int	(*run)(struct rig *r);		/* in the child: 0 or -errno */
 	/* Do the same to the content (NULL: nothing). */
-	void	(*effect)(const struct collision *c, struct content *x);
+	void	(*effect)(const struct collision *c, struct dp_content *x);
 	/* Bytes from c->off on that it changes: c->len, or all. */
 	bool	 to_end;
 	bool	 moves;				/* data goes to another offset */
@@ -388,21 +383,19 @@ enum order {
 	DEV_LOST,	/* the operation took the page off the file */
 };
 
-static inline void dev_write(const struct rig *r, struct content *x)
+static inline void dev_write(const struct rig *r, struct dp_content *x)
 {
 	off_t pin = r->c->pin, left = x->size - pin;
 
-	if (left > 0)
-		dp_data_fill(x->data + pin, left < PIN_LEN ? left : PIN_LEN, 0, DEV_SEED);
+	dp_content_put(x, pin, left < PIN_LEN ? left : PIN_LEN, DEV_SEED, 0);
 }
 
-static inline void want_fill(const struct rig *r, struct content *x, enum order order)
+static inline void want_fill(const struct rig *r, struct dp_content *x, enum order order)
 {
 	const struct collision *c = r->c;
 
-	x->size = r->file.len;
-	dp_data_fill(x->data, x->size, 0, FILE_SEED);
-	memset(x->data + r->hole, 0, r->hole_len);
+	dp_content_init(x, r->file.len, FILE_SEED);
+	dp_content_put(x, r->hole, r->hole_len, 0, 0);
 	if (writes(r) && order == DEV_FIRST)
 		dev_write(r, x);
 	if (c->op->effect && !op_err(r))
@@ -420,38 +413,48 @@ static inline bool op_changes(const struct rig *r, off_t off)
 	       (c->op->to_end || off < c->off + c->len);
 }
 
-/* Does @got have at @off what @want has?  A page, or what of it is in the file. */
-static inline bool page_is(const struct content *want, const char *got, off_t off)
+/* Is @got what @want has at @off?  @len: a page, or what of it is in the file. */
+static inline bool page_is(const struct dp_content *want, const char *got, off_t off, off_t len)
 {
-	off_t left = want->size - off;
+	char page[PAGE];
 
-	return !memcmp(want->data + off, got + off, left < PAGE ? left : PAGE);
+	dp_content_read(want, page, off, len);
+	return !memcmp(page, got, len);
 }
 
 /*
- * Where @got begins to be wrong, or -1.  A DAX page is the block, so that who came
+ * Is there another content that is right?  A DAX page is the block, so that who came
  * last is in it.  A page of the page cache that the operation changes may have been
  * taken off the file, all of it, and what the device writes then goes nowhere.
  */
-static inline off_t wrong_at(const struct rig *r, const struct content *want, const char *got)
+static inline bool page_may_be(const struct rig *r, const struct dp_content *want,
+			       const char *got, off_t off, off_t len)
 {
-	for (off_t off = 0; off < want->size; off += PAGE) {
-		bool either = !r->file.dax && late(r) && op_changes(r, off);
+	if (r->file.dax || !late(r) || !op_changes(r, off))
+		return false;
+	return page_is(&want[DEV_LOST], got, off, len) ||
+	       (!r->c->op->moves && page_is(&want[DEV_LAST], got, off, len));
+}
 
-		if (page_is(&want[0], got, off))
-			continue;
-		if (either && page_is(&want[DEV_LOST], got, off))
-			continue;
-		if (either && !r->c->op->moves && page_is(&want[DEV_LAST], got, off))
-			continue;
-		return off + dp_data_differ(want->data + off, got + off, PAGE);
+/* Where @got, @len bytes of the file from @off on, begins to be wrong, or -1. */
+static inline off_t wrong_at(const struct rig *r, const struct dp_content *want,
+			     const char *got, off_t off, off_t len)
+{
+	static char chunk[LOOK_LEN];
+
+	dp_content_read(&want[0], chunk, off, len);
+	for (off_t i = 0; i < len; i += PAGE) {
+		off_t n = len - i < PAGE ? len - i : PAGE;
+
+		if (memcmp(chunk + i, got + i, n) && !page_may_be(r, want, got + i, off + i, n))
+			return off + i + dp_data_differ(chunk + i, got + i, n);
 	}
 	return -1;
 }
 
 /* What the device got: the pages as they were, or as the operation has made them. */
 static inline void check_seen(struct __test_metadata *_metadata, struct rig *r,
-			      const struct content *after)
+			      const struct dp_content *after)
 {
 	char before[PIN_LEN];
 
@@ -461,79 +464,108 @@ static inline void check_seen(struct __test_metadata *_metadata, struct rig *r,
 	for (off_t i = 0; i < PIN_LEN; i += PAGE) {
 		off_t off = r->c->pin + i;
 		bool old = !memcmp(before + i, r->seen + i, PAGE);
-		bool new = !memcmp(after->data + off, r->seen + i, PAGE);
+		char page[PAGE];
 
+		dp_content_read(after, page, off, PAGE);
 		if (!op_changes(r, off) || r->waited || !dp_pin_holds(r->kind)) {
 			EXPECT_TRUE(old)
 				TH_LOG("the device got other data than page %ld had",
 				       (long)(off / PAGE));
 		} else {
-			EXPECT_TRUE(new || (old && !r->file.dax))
+			EXPECT_TRUE(!memcmp(page, r->seen + i, PAGE) || (old && !r->file.dax))
 				TH_LOG("the device got data that page %ld never had",
 				       (long)(off / PAGE));
 		}
 	}
 }
 
-/* What was cut off is gone: it does not come back when the file grows again. */
-static inline void check_tail(struct __test_metadata *_metadata, struct rig *r, off_t size,
-			      char *zeroes, char *got)
+/* The file has these bytes from @off to @end, or -1: where it begins to have others. */
+static inline off_t file_wrong_at(int fd, const struct dp_content *want, off_t off, off_t end)
 {
-	off_t len = r->file.len - size;
+	static char chunk[LOOK_LEN], got[LOOK_LEN];
 
-	/* Stores beyond the end that hit a page-cache page may stay there (before 6.13). */
-	if (len <= 0 || (!r->file.dax && writes(r)))
-		return;
-	ASSERT_EQ(0, ftruncate(r->file.fd, r->file.len));
-	ASSERT_EQ(len, pread(r->file.fd, got, len, size));
-	memset(zeroes, 0, len);
-	EXPECT_EQ(-1, dp_data_differ(zeroes, got, len))
-		TH_LOG("data that was cut off is back, from %ld and the offset that is seen on",
-		       (long)size);
+	for (off_t len; off < end; off += len) {
+		off_t at;
+
+		len = end - off < LOOK_LEN ? end - off : LOOK_LEN;
+		if (pread(fd, got, len, off) != len)
+			return off;
+		dp_content_read(want, chunk, off, len);
+		at = dp_data_differ(chunk, got, len);
+		if (at >= 0)
+			return off + at;
+	}
+	return -1;
 }
 
-/* The file has exactly what it must have, for read(2) and through the mapping. */
-static inline void check_content(struct __test_metadata *_metadata, struct rig *r,
-				 struct content *want, char *got)
+/* It is as long as @want, for stat(2) and for read(2). */
+static inline void check_size(struct __test_metadata *_metadata, int fd,
+			      const struct dp_content *want)
 {
-	off_t size = want->size, mapped = size < (off_t)r->file.len ? size : (off_t)r->file.len;
 	struct stat st;
+	char byte;
 
-	ASSERT_EQ(0, fstat(r->file.fd, &st));
-	ASSERT_EQ(size, st.st_size);
-	ASSERT_EQ(size, pread(r->file.fd, got, 2 * r->file.len, 0));
-	EXPECT_EQ(-1, wrong_at(r, want, got))
+	ASSERT_EQ(0, fstat(fd, &st));
+	ASSERT_EQ(want->size, st.st_size);
+	ASSERT_EQ(0, pread(fd, &byte, 1, want->size));
+}
+
+/* The file has exactly this. */
+static inline void check_whole(struct __test_metadata *_metadata, int fd,
+			       const struct dp_content *want)
+{
+	check_size(_metadata, fd, want);
+	EXPECT_EQ(-1, file_wrong_at(fd, want, 0, want->size))
 		TH_LOG("the file has wrong data, from the offset that is seen on");
-	if (r->c->unmap)
+}
+
+/* What was cut off is gone: it does not come back when the file grows again. */
+static inline void check_tail(struct __test_metadata *_metadata, struct rig *r,
+			      const struct dp_content *want)
+{
+	/* Stores beyond the end that hit a page-cache page may stay there (before 6.13). */
+	if (want->size >= (off_t)r->file.len || (!r->file.dax && writes(r)))
 		return;
-	EXPECT_EQ(-1, dp_data_differ(got, r->file.map, mapped))
-		TH_LOG("the mapping has other data than read(2), from the offset that is seen on");
+	ASSERT_EQ(0, ftruncate(r->file.fd, r->file.len));
+	EXPECT_EQ(-1, file_wrong_at(r->file.fd, want, want->size, r->file.len))
+		TH_LOG("data that was cut off is back, from the offset that is seen on");
+}
+
+/* The file has what it must have, for read(2) and through the mapping. */
+static inline void check_content(struct __test_metadata *_metadata, struct rig *r,
+				 const struct dp_content *want)
+{
+	off_t mapped = r->c->unmap ? 0 : r->file.len, wrong = -1, odd = -1;
+	static char got[LOOK_LEN];
+
+	check_size(_metadata, r->file.fd, want);
+	for (off_t off = 0, len; off < want->size && wrong < 0 && odd < 0; off += len) {
+		off_t both;
+
+		len = want->size - off < LOOK_LEN ? want->size - off : LOOK_LEN;
+		ASSERT_EQ(len, pread(r->file.fd, got, len, off));
+		wrong = wrong_at(r, want, got, off, len);
+		both = mapped - off < len ? mapped - off : len;
+		if (both > 0)
+			odd = dp_data_differ(got, r->file.map + off, both);
+	}
+	EXPECT_EQ(-1, wrong)
+		TH_LOG("the file has wrong data, from the offset that is seen on");
+	EXPECT_EQ(-1, odd)
+		TH_LOG("the mapping has other data than read(2)");
 }
 
 static inline void check_data(struct __test_metadata *_metadata, struct rig *r)
 {
-	bool first = r->waited || !r->file.dax || !late(r), choice = !r->file.dax && late(r);
-	size_t room = 2 * r->file.len, n = choice ? 4 : 2;
-	struct content want[3];
-	char *all = mmap(NULL, n * room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
-	char *got = all + (n - 1) * room;
+	bool first = r->waited || !r->file.dax || !late(r);
+	struct dp_content want[3];
 
-	ASSERT_NE(MAP_FAILED, all);
-	/* All at once: a fault for each page costs more than what is done with it. */
-	for (size_t i = 0; i < n; i++)
-		madvise(all + i * room, r->file.len, MADV_POPULATE_WRITE);
-	for (size_t i = 0; i < n - 1; i++)
-		want[i].data = all + i * room;
 	want_fill(r, &want[0], first ? DEV_FIRST : DEV_LAST);
-	if (choice) {
-		want_fill(r, &want[DEV_LAST], DEV_LAST);
-		want_fill(r, &want[DEV_LOST], DEV_LOST);
-	}
-	check_content(_metadata, r, want, got);
+	want_fill(r, &want[DEV_LAST], DEV_LAST);
+	want_fill(r, &want[DEV_LOST], DEV_LOST);
+	check_content(_metadata, r, want);
 	check_seen(_metadata, r, &want[0]);
-	check_tail(_metadata, r, want[0].size, all, got);
-	munmap(all, n * room);
+	check_tail(_metadata, r, &want[0]);
 }
 
 /* It gave nothing up: the pinned page is the file's still. */

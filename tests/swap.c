@@ -132,9 +132,9 @@ static int run_boot(struct rig *r)
 }
 
 /* To the pinned file. */
-static void exchanged(const struct collision *c, struct content *x)
+static void exchanged(const struct collision *c, struct dp_content *x)
 {
-	dp_data_fill(x->data, c->len, 0, OTHER_SEED);
+	dp_content_put(x, 0, c->len, OTHER_SEED, 0);
 }
 
 static const struct op swapext = { run_swapext, exchanged };
