@@ -229,12 +229,23 @@ struct dp_dev {
 	int		 disk;		/* on the RAM disk below, beside the target */
 	size_t		 len;
 	bool		 suspended;
+	bool		 own;		/* the target is not the program's, and goes with us */
+	bool		 may_fail;	/* requests to the disk do */
+};
+
+/* By what a device comes to fail. */
+enum dp_failure {
+	DP_FAIL_ERROR,		/* it is replaced, as dmsetup remove --force does */
+	DP_FAIL_FLAKEY,		/* it is down for a while (dm-flakey) */
+	DP_FAIL_DUST,		/* it has bad blocks, which only reads notice (dm-dust) */
+	DP_FAIL_REQUEST,	/* the disk below fails each request (fail_make_request) */
 };
 
 /*
  * Open the RAM disk @disk, and overwrite its first @len bytes with the data of @seed.
- * A dm-linear target over them is made and opened for direct I/O when it is suspended
- * for the first time: to make and remove one takes longer than most rows.
+ * A dm-linear target over them is opened for direct I/O when it is suspended for the
+ * first time.  It is the program's, made by the first who asks and removed when the
+ * program ends, or one of our own when another has that.
  */
 int dp_dev_open(struct dp_dev *d, const char *disk, size_t len, uint64_t seed);
 void dp_dev_close(struct dp_dev *d);
@@ -247,8 +258,12 @@ void dp_dev_close(struct dp_dev *d);
 int dp_dev_suspend(struct dp_dev *d);
 int dp_dev_resume(struct dp_dev *d);
 
-/* Suspended, have all I/O fail with EIO once it is resumed, what is queued as well. */
-int dp_dev_fail(struct dp_dev *d);
+/*
+ * Have I/O fail with EIO: of a suspended device all that is queued, once it is resumed, or
+ * with DP_FAIL_DUST, of one that is not suspended, reads from now on.  -EINVAL: not in
+ * this state, or the kernel has no such target; -ENOENT: it cannot fail requests.
+ */
+int dp_dev_fail(struct dp_dev *d, enum dp_failure how);
 
 /*
  * Pins
@@ -347,11 +362,13 @@ int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *ad
 int dp_unpin(struct dp_pin *p, void *seen);
 
 /*
- * Have dp_unpin() end in an error: the I/O of a suspended device fails with EIO, and a
- * FUSE server goes instead of answering, so that the kernel aborts its connection
- * (fs/fuse/dev.c, fuse_dev_release()): ECONNABORTED.  -EOPNOTSUPP for other kinds.
+ * Have dp_unpin() end in an error: what I/O of a suspended device waits for fails in this
+ * way (dp_dev_fail()) with EIO.  Of other kinds the peer goes, whatever @how is: a FUSE
+ * server, so that the kernel aborts its connection (fs/fuse/dev.c, fuse_dev_release()),
+ * ECONNABORTED, and who should read from a socket, so that all that is queued for him is
+ * thrown away (net/ipv4/tcp_input.c, tcp_reset()), ECONNRESET.  -EOPNOTSUPP for the rest.
  */
-int dp_pin_fail(struct dp_pin *p);
+int dp_pin_fail(struct dp_pin *p, enum dp_failure how);
 
 /*
  * What a driver could do, and no system call: pins of the daxpin module.  They belong to

@@ -5,6 +5,7 @@
 #include <libdevmapper.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -12,6 +13,17 @@
 #include "dp.h"
 
 #define SECTOR 512
+
+/*
+ * To make and remove a target takes longer than most rows.  The program has one, which
+ * its rows take one after another; who finds it in use, or other than it was made, makes
+ * one of its own.
+ */
+static struct {
+	pid_t	pid;
+	char	name[32];
+	char	path[64];
+} program;
 
 /* libdevmapper would print; the errno says it all. */
 static void no_log(int level, const char *file, int line, int err, const char *format, ...)
@@ -97,17 +109,93 @@ static int fill(int fd, size_t len, uint64_t seed)
 	return fsync(fd) ? -errno : 0;
 }
 
-/* The target, over the whole of the disk that is open. */
-static int target_open(struct dp_dev *d)
+/* It goes when the last who has it open closes it, and nobody waits for that. */
+static void target_remove(const char *name)
 {
-	char path[64], disk[64];
+	struct dm_task *t = task_new(DM_DEVICE_REMOVE, name);
+
+	if (!t)
+		return;
+	dm_task_deferred_remove(t);
+	task_run(t);
+}
+
+static void __attribute__((constructor)) program_begin(void)
+{
+	program.pid = getpid();
+	snprintf(program.name, sizeof(program.name), "daxpin-%d", program.pid);
+	snprintf(program.path, sizeof(program.path), "%s/%s", dm_dir(), program.name);
+}
+
+/* A row that died may have left it suspended, and somebody who waits for it. */
+static void __attribute__((destructor)) program_end(void)
+{
+	if (getpid() != program.pid || access(program.path, F_OK))
+		return;
+	simple(DM_DEVICE_RESUME, program.name);
+	target_remove(program.name);
+}
+
+/* Is the target of this name as create_linear() makes it, and nobody has it? */
+static bool target_free(const char *name, size_t len)
+{
+	struct dm_task *t = task_new(DM_DEVICE_TABLE, name);
+	char *type = NULL, *params = NULL;
+	uint64_t start, sectors = 0;
+	struct dm_info info = { 0 };
+	bool found;
+
+	if (!t)
+		return false;
+	found = dm_task_run(t) && dm_task_get_info(t, &info) && info.exists &&
+		!info.suspended && !info.open_count;
+	if (found)
+		dm_get_next_target(t, NULL, &start, &sectors, &type, &params);
+	found = found && type && !strcmp(type, "linear") && sectors == len / SECTOR;
+	dm_task_destroy(t);
+	return found;
+}
+
+/* "MAJOR:MINOR" of the disk that is open. */
+static int disk_number(const struct dp_dev *d, char *buf, size_t size)
+{
 	struct stat st;
-	int err;
 
 	if (fstat(d->disk, &st))
 		return -errno;
-	snprintf(disk, sizeof(disk), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
-	err = create_linear(d->name, disk, d->len);
+	snprintf(buf, size, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return 0;
+}
+
+/* Make a target over the whole of that disk. */
+static int target_make(const struct dp_dev *d)
+{
+	char disk[64];
+
+	return disk_number(d, disk, sizeof(disk)) ?: create_linear(d->name, disk, d->len);
+}
+
+/* Take the program's, make it, or make one of our own. */
+static int target_get(struct dp_dev *d)
+{
+	int err;
+
+	if (target_free(d->name, d->len))
+		return 0;
+	err = target_make(d);
+	if (err != -EBUSY)
+		return err;
+	snprintf(d->name, sizeof(d->name), "daxpin-%d-%d", program.pid, getpid());
+	d->own = true;
+	return target_make(d);
+}
+
+static int target_open(struct dp_dev *d)
+{
+	char path[64];
+	int err;
+
+	err = target_get(d);
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), "%s/%s", dm_dir(), d->name);
@@ -115,7 +203,7 @@ static int target_open(struct dp_dev *d)
 	if (d->fd >= 0)
 		return 0;
 	err = -errno;
-	simple(DM_DEVICE_REMOVE, d->name);
+	target_remove(d->name);
 	return err;
 }
 
@@ -132,9 +220,30 @@ int dp_dev_open(struct dp_dev *d, const char *disk, size_t len, uint64_t seed)
 		close(dev.disk);
 		return err;
 	}
-	snprintf(dev.name, sizeof(dev.name), "daxpin-%d", getpid());
+	memcpy(dev.name, program.name, sizeof(dev.name));
 	*d = dev;
 	return 0;
+}
+
+/* Have all requests to the disk below fail (block/blk-core.c, should_fail_bio()), or none. */
+static int disk_may_fail(const struct dp_dev *d, bool may)
+{
+	static const char *const knobs[][2] = {
+		{ "interval", "1" }, { "times", "-1" }, { "space", "0" }, { "verbose", "0" },
+		{ "task-filter", "N" }, { "probability", "100" },
+	};
+	char path[96], disk[64];
+	int err;
+
+	err = disk_number(d, disk, sizeof(disk));
+	for (size_t i = 0; may && !err && i < sizeof(knobs) / sizeof(knobs[0]); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/fail_make_request/%s", knobs[i][0]);
+		err = dp_knob_set(path, knobs[i][1]);
+	}
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/sys/dev/block/%s/make-it-fail", disk);
+	return dp_knob_set(path, may ? "1" : "0");
 }
 
 void dp_dev_close(struct dp_dev *d)
@@ -142,10 +251,12 @@ void dp_dev_close(struct dp_dev *d)
 	if (!d->name[0])
 		return;
 	dp_dev_resume(d);
-	if (d->fd >= 0) {
+	if (d->may_fail)
+		disk_may_fail(d, false);
+	if (d->own)
+		target_remove(d->name);
+	if (d->fd >= 0)
 		close(d->fd);
-		simple(DM_DEVICE_REMOVE, d->name);
-	}
 	close(d->disk);
 	*d = (struct dp_dev){ 0 };
 }
@@ -171,9 +282,62 @@ int dp_dev_suspend(struct dp_dev *d)
 	return err;
 }
 
-int dp_dev_fail(struct dp_dev *d)
+/* Say this to the target that runs when the device is resumed. */
+static int message(const char *name, const char *text)
 {
-	return d->suspended ? load(DM_DEVICE_RELOAD, d->name, d->len, "error", "") : -EINVAL;
+	struct dm_task *t = task_new(DM_DEVICE_TARGET_MSG, name);
+
+	if (!t)
+		return -ENODEV;
+	if (!dm_task_set_sector(t, 0) || !dm_task_set_message(t, text)) {
+		dm_task_destroy(t);
+		return -ENOMEM;
+	}
+	return task_run(t);
+}
+
+/* The table of this target over the disk, for the next resume; NULL: it takes no disk. */
+static int reload(struct dp_dev *d, const char *target, const char *params)
+{
+	char all[128] = "", disk[64];
+	int err;
+
+	err = disk_number(d, disk, sizeof(disk));
+	if (err)
+		return err;
+	if (params)
+		snprintf(all, sizeof(all), "%s %s", disk, params);
+	d->own = true;		/* nobody takes it after us */
+	return load(DM_DEVICE_RELOAD, d->name, d->len, target, all);
+}
+
+/* All of it is one bad block, so that nothing of a read gets through. */
+static int make_dust(struct dp_dev *d)
+{
+	char params[32];
+	int err;
+
+	snprintf(params, sizeof(params), "0 %zu", d->len);
+	err = dp_dev_suspend(d) ?: reload(d, "dust", params);
+	err = dp_dev_resume(d) ?: err;	/* if it could not be loaded, with what it had */
+	return err ?: message(d->name, "addbadblock 0") ?: message(d->name, "enable");
+}
+
+int dp_dev_fail(struct dp_dev *d, enum dp_failure how)
+{
+	if (how == DP_FAIL_DUST)
+		return d->suspended ? -EINVAL : make_dust(d);
+	if (!d->suspended)
+		return -EINVAL;
+	switch (how) {
+	case DP_FAIL_FLAKEY:
+		return reload(d, "flakey", "0 0 1");	/* up for 0 s, down for 1 s */
+	case DP_FAIL_REQUEST:
+		d->may_fail = true;
+		return disk_may_fail(d, true);
+	default:
+		return reload(d, "error", NULL);
+	}
 }
 
 int dp_dev_resume(struct dp_dev *d)

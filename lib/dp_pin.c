@@ -240,14 +240,20 @@ int dp_pin(struct dp_pin *p, enum dp_pin_kind kind, struct dp_dev *dev, void *ad
 	return err ? pin_undo(p, err) : 0;
 }
 
-int dp_pin_fail(struct dp_pin *p)
+int dp_pin_fail(struct dp_pin *p, enum dp_failure how)
 {
 	if (pin_is(p, ON_DEV))
-		return dp_dev_fail(p->dev);
-	if (p->kind != DP_PIN_FUSE_READ && p->kind != DP_PIN_FUSE_WRITE)
+		return dp_dev_fail(p->dev, how);
+	switch (p->kind) {
+	case DP_PIN_FUSE_READ:
+	case DP_PIN_FUSE_WRITE:
+	case DP_PIN_ZEROCOPY:
+	case DP_PIN_URING_SEND_ZC:
+		p->fails = true;
+		return 0;
+	default:
 		return -EOPNOTSUPP;
-	p->fails = true;
-	return 0;
+	}
 }
 
 int dp_unpin(struct dp_pin *p, void *seen)

@@ -237,12 +237,26 @@ static int ring_done(struct dp_pin *p)
 	return err < 0 || (flags & IORING_CQE_F_NOTIF) ? err : -EPROTO;
 }
 
+/* The peer goes without a word: who sends is told, and his queue is thrown away. */
+static int reset(struct dp_pin *p)
+{
+	struct linger at_once = { .l_onoff = 1 };
+	socklen_t size = sizeof(int);
+	int err = 0;
+
+	if (setsockopt(p->fd[0], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)))
+		return -errno;
+	close(p->fd[0]);
+	p->fd[0] = -1;
+	return getsockopt(p->fd[1], SOL_SOCKET, SO_ERROR, &err, &size) ? -errno : -err;
+}
+
 int drop_send(struct dp_pin *p)
 {
 	long deadline = dp_now_ms() + UNPIN_WAIT_MS;
-	int n = drain(p, deadline), err;
+	int n = p->fails ? reset(p) : drain(p, deadline), err;
 
-	if (n < 0)
+	if (n < 0 && !p->fails)
 		return n;
 	err = pin_is(p, ZC_RING) ? ring_done(p) : flag_done(p, deadline);
 	return err < 0 ? err : n;

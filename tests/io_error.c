@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device fails while its direct I/O has pages of a DAX file pinned, or the server of a
- * FUSE file system goes while it owes an answer.
+ * The device fails while its direct I/O has pages of a DAX file pinned, the server of a
+ * FUSE file system goes while it owes an answer, or the peer of a socket while it should
+ * read.
  *
  * The I/O is queued in a suspended target; an operation then waits for the pages.  The
  * target is replaced by one that fails all I/O (drivers/md/dm-target.c, "error"), as
@@ -92,6 +93,129 @@ TEST_F_TIMEOUT(io_error, fuse_write, ROW_S)
 {
 	self->r.fails = ECONNABORTED;
 	collide_with(_metadata, &self->r, DP_PIN_FUSE_WRITE, &variant->c);
+}
+
+/* Nor who could read. */
+TEST_F_TIMEOUT(io_error, zerocopy, ROW_S)
+{
+	self->r.fails = ECONNRESET;
+	collide_with(_metadata, &self->r, DP_PIN_ZEROCOPY, &variant->c);
+}
+
+TEST_F_TIMEOUT(io_error, uring_send_zc, ROW_S)
+{
+	self->r.fails = ECONNRESET;
+	collide_with(_metadata, &self->r, DP_PIN_URING_SEND_ZC, &variant->c);
+}
+
+/* The other ways in which a device fails: the request has got further before it does. */
+FIXTURE(failing) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(failing) {
+	enum dp_failure how;
+	enum dp_map map;
+	off_t len;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(failing, flakey_truncate_pte)
+	{ DP_FAIL_FLAKEY,  DP_MAP_PTE, LEN, { &truncation, 0, PIN, 0,   PIN,     WAITS } };
+FIXTURE_VARIANT_ADD(failing, flakey_punch_pmd)
+	{ DP_FAIL_FLAKEY,  DP_MAP_PMD, PMD, { &punch,      0, 0,   PMD, PMD / 2, WAITS } };
+FIXTURE_VARIANT_ADD(failing, request_truncate_pte)
+	{ DP_FAIL_REQUEST, DP_MAP_PTE, LEN, { &truncation, 0, PIN, 0,   PIN,     WAITS } };
+FIXTURE_VARIANT_ADD(failing, request_punch_pmd)
+	{ DP_FAIL_REQUEST, DP_MAP_PMD, PMD, { &punch,      0, 0,   PMD, PMD / 2, WAITS } };
+
+FIXTURE_SETUP(failing)
+{
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	rig_open(_metadata, &self->r, variant->map, variant->len);
+	self->r.fails = EIO;
+	self->r.failure = variant->how;
+}
+
+FIXTURE_TEARDOWN(failing)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(failing, dio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(failing, dio_write, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_WRITE, &variant->c);
+}
+
+TEST_F_TIMEOUT(failing, aio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_AIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(failing, aio_write, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_AIO_WRITE, &variant->c);
+}
+
+TEST_F_TIMEOUT(failing, uring_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_URING_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(failing, uring_write, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_URING_WRITE, &variant->c);
+}
+
+/* Bad blocks: who writes to them does not notice. */
+FIXTURE(bad_blocks) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(bad_blocks) {
+	enum dp_map map;
+	off_t len;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(bad_blocks, truncate_pte)
+	{ DP_MAP_PTE, LEN, { &truncation, 0, PIN, 0,   PIN,     WAITS } };
+FIXTURE_VARIANT_ADD(bad_blocks, punch_pmd)
+	{ DP_MAP_PMD, PMD, { &punch,      0, 0,   PMD, PMD / 2, WAITS } };
+
+FIXTURE_SETUP(bad_blocks)
+{
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	rig_open(_metadata, &self->r, variant->map, variant->len);
+	self->r.fails = EIO;
+	self->r.failure = DP_FAIL_DUST;
+}
+
+FIXTURE_TEARDOWN(bad_blocks)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(bad_blocks, dio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(bad_blocks, aio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_AIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(bad_blocks, uring_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_URING_READ, &variant->c);
 }
 
 TEST_HARNESS_MAIN

@@ -84,6 +84,7 @@ struct rig {
 	enum dp_pin_kind	 kind;
 	int			 refused;	/* errno of a pin that must not be given, or 0 */
 	int			 fails;		/* errno that the device's I/O ends with, or 0 */
+	enum dp_failure		 failure;	/* and why */
 	const struct collision	*c;
 	off_t			 hole, hole_len;	/* of the file, made before the pin */
 	uint64_t		 pfn;		/* of the page that is pinned */
@@ -585,9 +586,11 @@ static inline void collide(struct __test_metadata *_metadata, struct rig *r,
 			   const struct collision *c)
 {
 	r->c = c;
+	if (r->fails && r->failure == DP_FAIL_DUST)
+		ASSERT_EQ(0, dp_dev_fail(&r->dev, r->failure));
 	take_pin(_metadata, r);
-	if (r->fails)
-		ASSERT_EQ(0, dp_pin_fail(&r->pin));
+	if (r->fails && r->failure != DP_FAIL_DUST)
+		ASSERT_EQ(0, dp_pin_fail(&r->pin, r->failure));
 	if (c->unmap)
 		unmap(_metadata, r);
 	start_op(_metadata, r);
