@@ -11,6 +11,7 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "dp_holder.h"
@@ -202,12 +203,30 @@ int hold_uring_fixed(struct dp_pin *p)
 	return err;
 }
 
+/* What is in the pinned pages, which need not be mapped any more. */
+static int fixed_read(struct dp_pin *p)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(p->ctx);
+	int fd = memfd_create("daxpin", MFD_CLOEXEC), n;
+	unsigned int flags;
+
+	if (fd < 0)
+		return -errno;
+	io_uring_prep_write_fixed(sqe, fd, p->addr, p->len, 0, 0);
+	n = io_uring_submit(p->ctx);
+	if (n == 1)
+		n = ring_wait(p, &flags);
+	if (n > 0 && pread(fd, p->data, n, 0) != n)
+		n = -EIO;
+	close(fd);
+	return n;
+}
+
 int drop_uring_fixed(struct dp_pin *p)
 {
-	int err;
+	int n = fixed_read(p), err;
 
-	memcpy(p->data, p->addr, p->len);
 	err = io_uring_unregister_buffers(p->ctx);
 	ring_free(p);
-	return err ? err : (int)p->len;
+	return err ? err : n;
 }

@@ -216,7 +216,7 @@ static const struct {
 			    is_confidence, 0 },
 	[T_SYMBOLS]	= { "^" SYMBOL "(" B SYMBOL "){0,7}$",
 			    "up to 8 functions of the kernel, each once", each_once, 0 },
-	[T_ACTION]	= { "^(return" B "[0-9]{1,9}|argument" B "[1-6]" B "[0-9]{1,9})$",
+	[T_ACTION]	= { "^(return" B "-?[0-9]{1,9}|argument" B "[1-6]" B "[0-9]{1,9})$",
 			    "return VALUE or argument NUMBER VALUE, the number from 1 to 6",
 			    NULL, 0 },
 };
