@@ -26,7 +26,7 @@ KSFT := $(CURDIR)/out/linux/tools/testing/selftests
 
 all: $(addprefix $(O)/,$(TOOLS)) $(PROGRAMS)
 
-$(O)/guest: $(addprefix vm/,clock.h list.c list.h power.c power.h qmp.c qmp.h snapshot.c snapshot.h)
+$(O)/guest: $(addprefix vm/,clock.h list.c list.h power.c power.h qmp.c qmp.h says.c says.h snapshot.c snapshot.h)
 $(O)/guest: LDLIBS := -ljansson
 $(O)/bisect: vm/decide.c vm/decide.h vm/list.c vm/list.h
 $(O)/judge: vm/title.c vm/title.h

@@ -9,6 +9,7 @@
  * take the page offline softly would be to move it, which is refused.
  */
 #include <linux/mman.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -185,6 +186,131 @@ TEST_F_TIMEOUT(poison, aio_write, ROW_S)
 TEST_F_TIMEOUT(poison, aio_read, ROW_S)
 {
 	fail_and_cut(_metadata, &self->s, DP_PIN_AIO_READ);
+}
+
+/*
+ * The machine finds the page bad while nobody uses it.  The kernel then takes it out of its
+ * own mapping of memory as well (arch/x86/mm/pat/set_memory.c, set_mce_nospec()): to read
+ * the file there is an error, and the block must not become another file's.
+ */
+FIXTURE(machine_check) {
+	struct scene s;
+	char keep[32];		/* a name that the file keeps */
+};
+
+FIXTURE_VARIANT(machine_check) {
+	enum dp_map map;
+};
+
+FIXTURE_VARIANT_ADD(machine_check, pte) { DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(machine_check, pmd) { DP_MAP_PMD };
+
+FIXTURE_SETUP(machine_check)
+{
+	static const struct collision c = { &truncation, .pin = PIN };
+	struct scene *s = &self->s;
+
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	if (!getenv("DAXPIN_MCE"))
+		SKIP(return, "no host that has the machine check its memory (DAXPIN_MCE)");
+	s->hits = mmap(NULL, TASKS * sizeof(*s->hits), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, s->hits);
+	s->how = HARD;		/* as if an administrator had asked for it */
+	rig_open(_metadata, &s->r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
+	s->r.c = &c;
+	snprintf(self->keep, sizeof(self->keep), "bad-%d", getpid());
+	ASSERT_EQ(0, linkat(s->r.file.dir, s->r.file.name, s->r.file.dir, self->keep, 0));
+	/* What is not clean would be flushed, and the CPU can no longer reach it. */
+	ASSERT_EQ(0, fsync(s->r.file.fd));
+}
+
+FIXTURE_TEARDOWN(machine_check)
+{
+	rig_close(&self->s.r);
+}
+
+static void check_memory(struct __test_metadata *_metadata, struct scene *s)
+{
+	struct hit *told = &s->hits[HOLDER];
+	struct rig *r = &s->r;
+	int held = dp_pfn_refs(r->pfn);
+	long deadline;
+	char line[64];
+	int n;
+
+	ASSERT_EQ(0, watch_signals(told));
+	ASSERT_EQ(0, prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+	/* By one write(2), for the host reads with us: vm/guest.c, machine_check(). */
+	n = snprintf(line, sizeof(line), "# machine check: 0x%llx\n",
+		     (unsigned long long)r->pfn * PAGE);
+	ASSERT_EQ(n, write(STDOUT_FILENO, line, n));
+	deadline = dp_now_ms() + SETTLE_MS;
+	while ((!told->n || dp_pfn_refs(r->pfn) != held) && dp_now_ms() < deadline)
+		poll(NULL, 0, 1);
+	check_hit(_metadata, s, HOLDER);
+	EXPECT_EQ(held, dp_pfn_refs(r->pfn))
+		TH_LOG("memory failure has taken or left a reference");
+}
+
+/* The bad page, and nothing beside it. */
+static void check_rest(struct __test_metadata *_metadata, struct rig *r)
+{
+	long deadline = dp_now_ms() + SOON_MS;
+	char got[PAGE], want[PAGE];
+	ssize_t n;
+
+	/* The last that the kernel does about it.  EIO where it knows of bad blocks, or EFAULT. */
+	while ((n = pread(r->file.fd, got, PAGE, PIN)) >= 0 && dp_now_ms() < deadline)
+		poll(NULL, 0, 1);
+	TH_LOG("witness: read=%zd errno=%d", n, n < 0 ? errno : 0);
+	EXPECT_EQ(-1, n)
+		TH_LOG("the page that failed can be read");
+	for (off_t off = 0; off < LEN; off += PAGE) {
+		if (off == PIN)
+			continue;
+		ASSERT_EQ(PAGE, pread(r->file.fd, got, PAGE, off));
+		dp_data_fill(want, PAGE, off, FILE_SEED);
+		EXPECT_EQ(-1, dp_data_differ(want, got, PAGE))
+			TH_LOG("page %ld is not what it was", (long)(off / PAGE));
+	}
+}
+
+static void fail_pinned(struct __test_metadata *_metadata, struct scene *s, int flags)
+{
+	struct rig *r = &s->r;
+	int idle = dp_page_refs(r->file.map + PIN, &r->pfn), pins = -1;
+
+	ASSERT_LE(0, idle);
+	if (flags >= 0) {
+		pins = dp_gup_take(r->file.map + PIN, PAGE, flags, 1);
+		ASSERT_LE(0, pins);
+		ASSERT_LT(idle, dp_pfn_refs(r->pfn));
+	}
+	check_memory(_metadata, s);
+	if (flags >= 0) {
+		EXPECT_EQ(0, dp_gup_drop(pins, 1));
+		close(pins);
+	}
+	EXPECT_EQ(idle, dp_pfn_refs(r->pfn))
+		TH_LOG("a reference of the pin is left");
+	check_rest(_metadata, r);
+}
+
+TEST_F_TIMEOUT(machine_check, none, ROW_S)
+{
+	fail_pinned(_metadata, &self->s, -1);
+}
+
+TEST_F_TIMEOUT(machine_check, get, ROW_S)
+{
+	fail_pinned(_metadata, &self->s, DP_GUP_GET | DP_GUP_WRITE);
+}
+
+TEST_F_TIMEOUT(machine_check, pin, ROW_S)
+{
+	fail_pinned(_metadata, &self->s, DP_GUP_PIN);
 }
 
 TEST_HARNESS_MAIN

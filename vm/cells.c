@@ -394,7 +394,9 @@ static void put_guest(FILE *f, const struct cell *c, bool snapshot)
 	static const char *const fs_keys[] = {
 		"type", "dax", "mkfs", "incompat", "mount", "fsck", NULL
 	};
-	static const char *const machine_keys[] = { "device", "namespace", "devdax", NULL };
+	static const char *const machine_keys[] = {
+		"device", "namespace", "devdax", "mce", NULL
+	};
 	static const char *const guest_keys[] = { "ramdisk", NULL };
 	static const char *const image_keys[] = { "image", NULL };
 
@@ -513,12 +515,14 @@ static void args_write(FILE *f, const struct cell *c)
 {
 	const char *append = conf_get(c->machine, "append");
 	const char *cpu = strncmp(g.accel, "kvm", 3) ? "qemu64,+rdrand" : "host";
+	/* The kernel survives what this vendor's machine checks ask for. */
+	const char *vendor = conf_get(c->machine, "mce") ? ",vendor=GenuineIntel" : "";
 
 	memory_write(f, c->machine);
 	if (conf_get(c->machine, "qemu"))
 		fprintf(f, "-readconfig\n%s/configs/machine/%s\n", g.top,
 			conf_get(c->machine, "qemu"));
-	fprintf(f, "-accel\n%s\n-cpu\n%s\n", g.accel, cpu);
+	fprintf(f, "-accel\n%s\n-cpu\n%s%s\n", g.accel, cpu, vendor);
 	fputs("-nodefaults\n-no-user-config\n-no-reboot\n-display\nnone\n", f);
 	fprintf(f, "-serial\n%sstdio\n", g.shell ? "mon:" : "");
 	fputs("-qmp\nunix:qmp,server=on,wait=off\n", f);

@@ -762,6 +762,8 @@ static void environment(void)
 	setenv("DAXPIN_DAX", cell_need("dax"), 1);
 	if (cell_get("cut") && port_find(PORT_CELL, host, sizeof(host)))
 		setenv("DAXPIN_HOST", host, 1);
+	if (cell_get("mce"))
+		setenv("DAXPIN_MCE", "1", 1);
 	if (cell_get("image"))
 		setenv("DAXPIN_PROMISES", promises_write(), 1);
 	if (ramdisk)

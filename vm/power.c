@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,9 +15,9 @@
 #include "clock.h"
 #include "list.h"
 #include "power.h"
+#include "says.h"
 #include "snapshot.h"
 
-#define LOG		"ktap.log"
 #define SAYS		"# power: "
 #define WITHIN_MS	60	/* the next cut comes so soon, or earlier */
 #define ENOUGH		3	/* cuts that show something wrong: then a row has its answer */
@@ -30,15 +29,13 @@ static struct {
 	struct qmp	*qmp;
 	uint64_t	 random;
 	int		 answer;
-	FILE		*log;
-	int		 watch;			/* inotify */
 	struct list	 promises;		/* "NAME TEXT" */
 	bool		 held;
 	int		 wanted, made, bad, held_cuts, all;
 	long		 due, stopped, paused;	/* ms; 0: not */
 	pid_t		 looks;
 	char		 dir[32];
-} p = { .watch = -1, .answer = -1 };
+} p = { .answer = -1 };
 
 void power_args(char **argv, bool cut)
 {
@@ -119,16 +116,7 @@ int power_open(struct qmp *qmp, const char *seed, int answer)
 	p.qmp = qmp;
 	p.answer = answer;
 	p.random = seed_read(seed) ?: 1;
-	p.log = fopen(LOG, "re");
-	p.watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (!p.log || p.watch < 0 || inotify_add_watch(p.watch, LOG, IN_MODIFY) < 0)
-		return -errno;
-	return 0;
-}
-
-int power_fd(void)
-{
-	return p.watch;
+	return says_open();
 }
 
 /* It takes the place of the one with the same first word. */
@@ -160,37 +148,17 @@ static void begin(int cuts)
 	schedule();
 }
 
-static void said(const char *line)
+void power_said(const char *line)
 {
+	if (strncmp(line, SAYS, strlen(SAYS)))
+		return;
+	line += strlen(SAYS);
 	if (!strncmp(line, "cut ", 4))
 		begin(atoi(line + 4));
 	else if (!strncmp(line, "held ", 5))
 		p.held = !strcmp(line + 5, "yes");
 	else if (!strncmp(line, "promise ", 8))
 		promise(line + 8);
-}
-
-/* A line without its end is read again when it has one. */
-void power_read(void)
-{
-	char drop[4096], *line = NULL;
-	size_t size = 0;
-	ssize_t n;
-	long at;
-
-	while (read(p.watch, drop, sizeof(drop)) > 0)
-		;
-	clearerr(p.log);
-	for (at = ftell(p.log); (n = getline(&line, &size, p.log)) > 0; at += n) {
-		if (line[n - 1] != '\n') {
-			fseek(p.log, at, SEEK_SET);
-			break;
-		}
-		line[n - 1] = '\0';
-		if (!strncmp(line, SAYS, strlen(SAYS)))
-			said(line + strlen(SAYS));
-	}
-	free(line);
 }
 
 long power_left(void)
@@ -295,7 +263,7 @@ int power_stopped(void)
 
 	if (!p.stopped || p.looks)
 		return 0;
-	power_read();
+	says_read(power_said);
 	err = folder_make();
 	if (err)
 		return err;

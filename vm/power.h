@@ -39,11 +39,8 @@ int power_open(struct qmp *qmp, const char *seed, int answer);
 /* Give the guest that is restored from @snapshot persistent memory of its own: 0 or -errno. */
 int power_memory(const char *snapshot);
 
-/* A descriptor that is readable when power_read() has something to do; -1: none. */
-int power_fd(void);
-
-/* See what the guest has said. */
-void power_read(void);
+/* The guest has said this (says.h). */
+void power_said(const char *line);
 
 /* ms until power_due() is to be called, -1: nothing is due. */
 long power_left(void);
