@@ -30,7 +30,7 @@ static inline void place_option(struct place *p, const char *option)
 static inline int place_find(struct place *p)
 {
 	static const char *const asked[] = { "dax=always", "dax=never", "dax=inode",
-					     "data=journal", "nodelalloc" };
+					     "data=journal", "nodelalloc", "nobarrier" };
 	FILE *f = setmntent("/proc/mounts", "re");
 	const char *dir = getenv("DAXPIN_DIR");
 	struct mntent *m;
