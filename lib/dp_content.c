@@ -98,7 +98,8 @@ void dp_content_read(const struct dp_content *x, void *buf, off_t off, size_t le
 		if (from >= to)
 			continue;
 		if (p->seed)
-			dp_data_fill(buf + (from - off), to - from, p->from + from - p->off, p->seed);
+			dp_data_fill(buf + (from - off), to - from, p->from + from - p->off,
+				     p->seed);
 		else
 			memset(buf + (from - off), 0, to - from);
 	}

@@ -12,7 +12,8 @@
 
 #include "dp.h"
 
-#define SECTOR 512
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define SECTOR		512
 
 /*
  * To make and remove a target takes longer than most rows.  The program has one, which
@@ -236,7 +237,7 @@ static int disk_may_fail(const struct dp_dev *d, bool may)
 	int err;
 
 	err = disk_number(d, disk, sizeof(disk));
-	for (size_t i = 0; may && !err && i < sizeof(knobs) / sizeof(knobs[0]); i++) {
+	for (size_t i = 0; may && !err && i < ARRAY_SIZE(knobs); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/fail_make_request/%s", knobs[i][0]);
 		err = dp_knob_set(path, knobs[i][1]);
 	}
