@@ -23,7 +23,6 @@
 static struct {
 	pid_t	pid;
 	char	name[32];
-	char	path[64];
 } program;
 
 /* libdevmapper would print; the errno says it all. */
@@ -110,6 +109,11 @@ static int fill(int fd, size_t len, uint64_t seed)
 	return fsync(fd) ? -errno : 0;
 }
 
+static void node_path(const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", dm_dir(), name);
+}
+
 /* It goes when the last who has it open closes it, and nobody waits for that. */
 static void target_remove(const char *name)
 {
@@ -125,13 +129,15 @@ static void __attribute__((constructor)) program_begin(void)
 {
 	program.pid = getpid();
 	snprintf(program.name, sizeof(program.name), "daxpin-%d", program.pid);
-	snprintf(program.path, sizeof(program.path), "%s/%s", dm_dir(), program.name);
 }
 
 /* A row that died may have left it suspended, and somebody who waits for it. */
 static void __attribute__((destructor)) program_end(void)
 {
-	if (getpid() != program.pid || access(program.path, F_OK))
+	char path[64];
+
+	node_path(program.name, path, sizeof(path));
+	if (getpid() != program.pid || access(path, F_OK))
 		return;
 	simple(DM_DEVICE_RESUME, program.name);
 	target_remove(program.name);
@@ -199,7 +205,7 @@ static int target_open(struct dp_dev *d)
 	err = target_get(d);
 	if (err)
 		return err;
-	snprintf(path, sizeof(path), "%s/%s", dm_dir(), d->name);
+	node_path(d->name, path, sizeof(path));
 	d->fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (d->fd >= 0)
 		return 0;

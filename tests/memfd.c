@@ -17,7 +17,6 @@
 
 FIXTURE(memfd) {
 	struct rig r;
-	bool	   huge;
 };
 
 FIXTURE_VARIANT(memfd) {
@@ -101,7 +100,6 @@ FIXTURE_SETUP(memfd)
 
 	if (env_missing())
 		SKIP(return, "%s", env_missing());
-	self->huge = variant->huge;
 	if (variant->huge) {
 		dp_knob_set("/proc/sys/vm/nr_hugepages", "2");
 		if (huge_free() < (long)(HUGE_LEN / PMD))
@@ -145,12 +143,12 @@ static void cut_off(struct __test_metadata *_metadata, struct rig *r, bool huge,
 
 TEST_F_TIMEOUT(memfd, truncate, ROW_S)
 {
-	cut_off(_metadata, &self->r, self->huge, &truncation);
+	cut_off(_metadata, &self->r, variant->huge, &truncation);
 }
 
 TEST_F_TIMEOUT(memfd, punch, ROW_S)
 {
-	cut_off(_metadata, &self->r, self->huge, &punch);
+	cut_off(_metadata, &self->r, variant->huge, &punch);
 }
 
 TEST_HARNESS_MAIN

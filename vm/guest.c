@@ -318,10 +318,12 @@ static void ktap_watch(void)
 /* Its cell comes through a FIFO, which the answers to its rows follow. */
 static void power_prepare(void)
 {
-	int answer = snapshot_cell();
-	int err = answer < 0 ? answer : power_open(&g.qmp, g.seed, answer);
+	int answer = snapshot_cell(), err = 0;
 
-	if (!err && g.mode == WARM)
+	if (answer < 0)
+		die("power", strerror(-answer));
+	power_open(&g.qmp, g.seed, answer);
+	if (g.mode == WARM)
 		err = power_memory(SNAPSHOT);
 	if (err)
 		die("power", strerror(-err));
@@ -355,10 +357,10 @@ static void qemu_start(void)
 
 	unlink("qmp");
 	ktap_watch();
+	if ((g.seed[0] || g.mce) && says_open())
+		die("ktap.log", strerror(errno));
 	if (g.seed[0])
 		power_prepare();
-	else if (g.mce && says_open())
-		die("ktap.log", strerror(errno));
 	if (pipe2(fds, O_CLOEXEC))
 		die("pipe", strerror(errno));
 	g.qemu = fork();

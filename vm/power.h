@@ -31,10 +31,10 @@ void power_args(char **argv, bool cut);
 
 /*
  * Get ready to cut the power of the guest that @qmp controls, in the current folder.
- * @seed: 64 hexadecimal digits.  @answer: the descriptor that the guest reads.  ktap.log
- * must exist.  Returns 0 or -errno.
+ * @seed: 64 hexadecimal digits.  @answer: the descriptor that the guest reads.
+ * says_open() comes first.
  */
-int power_open(struct qmp *qmp, const char *seed, int answer);
+void power_open(struct qmp *qmp, const char *seed, int answer);
 
 /* Give the guest that is restored from @snapshot persistent memory of its own: 0 or -errno. */
 int power_memory(const char *snapshot);
