@@ -114,14 +114,13 @@ static const struct op dedupe = { run_dedupe };
 /* The other file is whole: its own data, but for what it got from the pinned one. */
 static void check_other(struct __test_metadata *_metadata, struct pair *p, off_t off, off_t len)
 {
-	char want[LEN], got[LEN];
+	struct dp_content want;
 
-	dp_data_fill(want, LEN, 0, p->other_seed);
-	dp_data_fill(want + off, len, off, FILE_SEED);
+	dp_content_init(&want, LEN, p->other_seed);
+	dp_content_put(&want, off, len, FILE_SEED, off);
 	if (writes(&p->r) && p->r.waited && off <= PIN && off + len >= PIN + PIN_LEN)
-		dp_data_fill(want + PIN, PIN_LEN, 0, DEV_SEED);
-	ASSERT_EQ(LEN, pread(p->other, got, LEN, 0));
-	EXPECT_EQ(-1, dp_data_differ(want, got, LEN))
+		dp_content_put(&want, PIN, PIN_LEN, DEV_SEED, 0);
+	EXPECT_EQ(-1, file_wrong_at(p->other, &want, 0, LEN))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
 }
 

@@ -145,13 +145,12 @@ static const struct op boot = { run_boot, exchanged };
 /* The other file has its own data, or all that the pinned one had when the device was done. */
 static void check_other(struct __test_metadata *_metadata, const struct rig *r, int other)
 {
-	char want[LEN], got[LEN];
+	struct dp_content want;
 
-	dp_data_fill(want, LEN, 0, r->c->op->effect ? FILE_SEED : OTHER_SEED);
+	dp_content_init(&want, LEN, r->c->op->effect ? FILE_SEED : OTHER_SEED);
 	if (r->c->op->effect && writes(r) && r->waited)
-		dp_data_fill(want + PIN, PIN_LEN, 0, DEV_SEED);
-	ASSERT_EQ(LEN, pread(other, got, LEN, 0));
-	EXPECT_EQ(-1, dp_data_differ(want, got, LEN))
+		dp_content_put(&want, PIN, PIN_LEN, DEV_SEED, 0);
+	EXPECT_EQ(-1, file_wrong_at(other, &want, 0, LEN))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
 }
 
