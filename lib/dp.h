@@ -231,6 +231,9 @@ struct dp_dev {
 	bool		 suspended;
 	bool		 own;		/* the target is not the program's, and goes with us */
 	bool		 may_fail;	/* requests to the disk do */
+	struct dp_child	 client;	/* of a network block device, dp_dev_connect() */
+	int		 server;	/* the other end of its socket */
+	bool		 connected;	/* fd is of such a device */
 };
 
 /* By what a device comes to fail. */
@@ -239,6 +242,7 @@ enum dp_failure {
 	DP_FAIL_FLAKEY,		/* it is down for a while (dm-flakey) */
 	DP_FAIL_DUST,		/* it has bad blocks, which only reads notice (dm-dust) */
 	DP_FAIL_REQUEST,	/* the disk below fails each request (fail_make_request) */
+	DP_FAIL_GONE,		/* it goes, with requests that were not answered (nbd) */
 };
 
 /*
@@ -259,9 +263,22 @@ int dp_dev_suspend(struct dp_dev *d);
 int dp_dev_resume(struct dp_dev *d);
 
 /*
+ * Instead of a target, take a network block device of the same length whose server never
+ * answers: requests are on their way to it until dp_dev_resume() disconnects it, and then
+ * fail with EIO (drivers/block/nbd.c, nbd_clear_sock_ioctl()).  -EBUSY: there is a target, or
+ * all such devices are in use; -ENOENT without the driver; -ETIMEDOUT when it does not
+ * start within 5 s.
+ */
+int dp_dev_connect(struct dp_dev *d);
+
+/* For dp_dev.c: what resume does to it; -ETIMEDOUT when it does not end within 5 s. */
+int dp_dev_disconnect(struct dp_dev *d);
+
+/*
  * Have I/O fail with EIO: of a suspended device all that is queued, once it is resumed, or
  * with DP_FAIL_DUST, of one that is not suspended, reads from now on.  -EINVAL: not in
- * this state, or the kernel has no such target; -ENOENT: it cannot fail requests.
+ * this state, or not connected, or the kernel has no such target; -ENOENT: it cannot fail
+ * requests.
  */
 int dp_dev_fail(struct dp_dev *d, enum dp_failure how);
 

@@ -258,6 +258,7 @@ void dp_dev_close(struct dp_dev *d)
 	if (!d->name[0])
 		return;
 	dp_dev_resume(d);
+	dp_dev_disconnect(d);
 	if (d->may_fail)
 		disk_may_fail(d, false);
 	if (d->own)
@@ -275,6 +276,10 @@ int dp_dev_suspend(struct dp_dev *d)
 
 	if (d->suspended)
 		return 0;
+	if (d->connected) {
+		d->suspended = true;
+		return 0;
+	}
 	err = d->fd < 0 ? target_open(d) : 0;
 	if (err)
 		return err;
@@ -336,7 +341,11 @@ int dp_dev_fail(struct dp_dev *d, enum dp_failure how)
 		return d->suspended ? -EINVAL : make_dust(d);
 	if (!d->suspended)
 		return -EINVAL;
+	if (d->connected)	/* it goes when it is resumed, and no other way */
+		return how == DP_FAIL_GONE ? 0 : -EINVAL;
 	switch (how) {
+	case DP_FAIL_GONE:
+		return -EINVAL;
 	case DP_FAIL_FLAKEY:
 		return reload(d, "flakey", "0 0 1");	/* up for 0 s, down for 1 s */
 	case DP_FAIL_REQUEST:
@@ -353,7 +362,7 @@ int dp_dev_resume(struct dp_dev *d)
 
 	if (!d->suspended)
 		return 0;
-	err = simple(DM_DEVICE_RESUME, d->name);
+	err = d->connected ? dp_dev_disconnect(d) : simple(DM_DEVICE_RESUME, d->name);
 	d->suspended = err;
 	return err;
 }

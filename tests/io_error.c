@@ -24,6 +24,8 @@ static const char *failure_missing(enum dp_failure how)
 		return "the module dm_flakey is not loaded";
 	if (how == DP_FAIL_DUST && access("/sys/module/dm_dust", F_OK))
 		return "the module dm_dust is not loaded";
+	if (how == DP_FAIL_GONE)
+		return "udev would ask the device, which does not answer";
 	if (how == DP_FAIL_REQUEST && access("/sys/kernel/debug/fail_make_request", F_OK))
 		return "this kernel has no fail_make_request";
 	return NULL;
@@ -38,6 +40,8 @@ static void open_failing(struct __test_metadata *_metadata, struct rig *r, enum 
 	r->broken = how == DP_FAIL_DUST;
 	if (r->broken)
 		ASSERT_EQ(0, dp_dev_fail(&r->dev, how));
+	if (how == DP_FAIL_GONE)
+		ASSERT_EQ(0, dp_dev_connect(&r->dev));
 }
 
 FIXTURE(io_error) {
@@ -152,6 +156,10 @@ FIXTURE_VARIANT_ADD(failing, request_truncate_pte)
 	{ DP_FAIL_REQUEST, DP_MAP_PTE, LEN, { &truncation, 0, PIN, 0,   PIN,     WAITS } };
 FIXTURE_VARIANT_ADD(failing, request_punch_pmd)
 	{ DP_FAIL_REQUEST, DP_MAP_PMD, PMD, { &punch,      0, 0,   PMD, PMD / 2, WAITS } };
+FIXTURE_VARIANT_ADD(failing, gone_truncate_pte)
+	{ DP_FAIL_GONE,    DP_MAP_PTE, LEN, { &truncation, 0, PIN, 0,   PIN,     WAITS } };
+FIXTURE_VARIANT_ADD(failing, gone_punch_pmd)
+	{ DP_FAIL_GONE,    DP_MAP_PMD, PMD, { &punch,      0, 0,   PMD, PMD / 2, WAITS } };
 
 FIXTURE_SETUP(failing)
 {
