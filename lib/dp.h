@@ -486,6 +486,9 @@ void dp_autopsy(struct dp_child *c, struct dp_pin *pins, size_t n, const void *a
 /* Write @text to a file of the kernel's, with one write(2): 0 or -errno. */
 int dp_knob_set(const char *path, const char *text);
 
+/* The same; what it was before is told in @was, of @size bytes, which can be set again. */
+int dp_knob_swap(const char *path, const char *text, char *was, size_t size);
+
 /* Start of a case: warnings that fire once may fire again, and the kernel log says where. */
 void dp_case_begin(const char *name);
 

@@ -20,12 +20,14 @@
 #include "cleaner.h"
 #include "place.h"
 #include "rig.h"
+#include "room.h"
 
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
 
 #define LEN		PIN_LEN		/* all of the file is pinned */
+#define KEPT		(256 * PAGE)	/* more than a CPU keeps of free folios */
 #define SPARSE_LEN	(4L << 30)
 
 #define CLEAN_MS	1000	/* background write-back, every 10 ms, is over */
@@ -42,6 +44,7 @@ struct stage {
 	struct rig	r;
 	struct place	place;
 	struct prey	prey;
+	struct room	room;
 	struct dp_log	log;
 	char		beside_name[32];
 	bool		by_pin;		/* the holder's references are FOLL_PIN */
@@ -159,6 +162,7 @@ static void stage_close(struct stage *s)
 
 	dp_log_close(&s->log);
 	dp_events_close(&s->prey.seen);
+	room_leave(&s->room);
 	close_fd(&s->prey.beside);
 	close_fd(&s->prey.sparse);
 	rig_close(&s->r);
@@ -210,22 +214,6 @@ static bool is_dirty(const struct stage *s)
 	return prey_flags(&s->prey, false) & (DP_PAGE(DIRTY) | DP_PAGE(WRITEBACK));
 }
 
-/* What a knob was is told in @was. */
-static int knob_swap(const char *path, const char *text, char *was, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, was, size - 1);
-	close(fd);
-	if (n <= 0)
-		return -EIO;
-	was[n] = '\0';
-	return dp_knob_set(path, text);
-}
-
 /* The kernel's own flusher, which finds everything old enough. */
 static int by_background(struct stage *s)
 {
@@ -233,10 +221,10 @@ static int by_background(struct stage *s)
 	char wake[32], old[32];
 	int err;
 
-	err = knob_swap(KNOB_OLD, "1", old, sizeof(old));
+	err = dp_knob_swap(KNOB_OLD, "1", old, sizeof(old));
 	if (err)
 		return err;
-	err = knob_swap(KNOB_WAKE, "1", wake, sizeof(wake));
+	err = dp_knob_swap(KNOB_WAKE, "1", wake, sizeof(wake));
 	while (!err && is_dirty(s) && dp_now_ms() < deadline)
 		poll(NULL, 0, LOOK_EVERY_MS);
 	if (!err)
@@ -382,12 +370,11 @@ static void check_file(struct __test_metadata *_metadata, struct stage *s, int f
 		       expected, when);
 }
 
-/* Nothing of the file is in the page cache any more. */
+/* Nothing of the file, which is not mapped, is in the page cache any more. */
 static void drop_file(struct __test_metadata *_metadata, struct stage *s)
 {
 	long left = LEN;
 
-	unmap(_metadata, &s->r);
 	for (int i = 0; i < TRIES && left; i++) {
 		ASSERT_EQ(0, posix_fadvise(s->r.file.fd, 0, 0, POSIX_FADV_DONTNEED));
 		ASSERT_EQ(0, drop_what("1"));
@@ -485,6 +472,7 @@ static const char *lose(struct __test_metadata *_metadata, struct stage *s, enum
 	s->synced = fsync(s->r.file.fd) ? -errno : 0;
 	EXPECT_EQ(0, s->synced)
 		TH_LOG("fsync fails");
+	unmap(_metadata, &s->r);
 	drop_file(_metadata, s);
 	check_file(_metadata, s, s->r.file.fd, "read after the cache was dropped");
 	if (remount)
@@ -581,8 +569,40 @@ TEST_F_TIMEOUT(writeback, dontneed, ROW_S)
 	clean_by(_metadata, &self->s, variant->kind, &cleaner_dontneed);
 }
 
+/*
+ * A CPU keeps free folios of each order, the file's own among them, and they are taken
+ * before any that are lower: here they go to another file.
+ */
+static void take_kept(struct __test_metadata *_metadata, struct stage *s)
+{
+	void *map = mmap(NULL, KEPT, PROT_READ, MAP_SHARED, s->prey.sparse, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_EQ(0, madvise(map, KEPT, MADV_POPULATE_READ));
+	munmap(map, KEPT);
+}
+
+/* The pages of the file are those that compaction is to come to, with room for them above. */
+static void make_room(struct __test_metadata *_metadata, struct stage *s)
+{
+	const struct dp_file *f = &s->r.file;
+
+	/* Once more when the journal is empty: nothing but the page cache has it then. */
+	ASSERT_EQ(0, fsync(f->fd) || checkpoint(s) || fsync(f->fd));
+	ASSERT_EQ(0, madvise(f->map, f->len, MADV_DONTNEED));
+	drop_file(_metadata, s);
+	ASSERT_EQ(0, room_take(&s->room));
+	take_kept(_metadata, s);
+	ASSERT_EQ(0, madvise(f->map, f->len, MADV_POPULATE_READ));
+	find_pages(_metadata, s);
+	TH_LOG("witness: file=%lx room=%lx..%lx", s->prey.pfn[0],
+	       s->room.page[ROOM_LOW].pfn, s->room.page[s->room.pages - 1].pfn);
+	room_make(&s->room);
+}
+
 TEST_F_TIMEOUT(writeback, compact, ROW_S)
 {
+	make_room(_metadata, &self->s);
 	clean_by(_metadata, &self->s, variant->kind, &cleaner_compact);
 }
 
