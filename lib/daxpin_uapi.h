@@ -31,6 +31,7 @@ enum daxpin_action {
 enum daxpin_whose {
 	DAXPIN_TASK,		/* calls by the thread that armed it */
 	DAXPIN_SESSION,		/* by any of its session, now or later */
+	DAXPIN_KTHREADS,	/* by the kernel's own threads, kworkers among them */
 };
 
 struct daxpin_fault {

@@ -11,7 +11,9 @@
  * has nothing else of the file when another one unmounts.  A lazy unmount is over at
  * once, and it is the last one to use the file system who waits.
  */
+#include <limits.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <xfs/xfs.h>
 
 #include "place.h"
@@ -19,6 +21,8 @@
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)
+
+#define LOOK_EVERY_MS	2
 
 /* The same request for ext4 and xfs, and the same flags but for the order: 0 to 2. */
 #define IOC_SHUTDOWN	XFS_IOC_GOINGDOWN
@@ -29,6 +33,7 @@ struct stage {
 	int		dir;		/* of the mount, 0: not held */
 	int		go[2];		/* who unmounts begins when nobody can write to it */
 	char		device[64];	/* of the persistent memory, as its driver calls it */
+	char		slot[192];	/* the folder of the PCI device that it is, for unplug */
 	bool		frozen;
 	bool		read_only;
 };
@@ -414,10 +419,9 @@ static int run_unbind(struct rig *r)
 static const struct op unbinding = { run_unbind };
 
 /* The waiter sleeps in the driver core, where nobody waits for a single page. */
-TEST_F_TIMEOUT(device, vmsplice, ROW_S)
+static void take_away(struct __test_metadata *_metadata, struct stage *s, const struct op *op)
 {
-	static const struct collision c = { &unbinding, .pin = PIN };
-	struct stage *s = &self->s;
+	struct collision c = { op, .pin = PIN };
 	struct dp_sight sight;
 
 	hold(_metadata, s, DP_PIN_VMSPLICE, &c);
@@ -427,12 +431,88 @@ TEST_F_TIMEOUT(device, vmsplice, ROW_S)
 	TH_LOG("witness: operation=%s task=%c wchan=%s", state_names[sight.state], sight.task,
 	       sight.wchan[0] ? sight.wchan : "-");
 	EXPECT_NE(DP_DONE, sight.state)
-		TH_LOG("the driver is unbound and does not wait for the pin");
+		TH_LOG("the device goes and does not wait for the pin");
 	ASSERT_EQ(0, unpin(&s->r));
 	ASSERT_EQ(0, dp_child_wait(&s->r.racer, RETURN_MS));
 	ASSERT_EQ(0, umount(s->place.path));
 	s->place.unmounted = true;
+}
+
+TEST_F_TIMEOUT(device, vmsplice, ROW_S)
+{
+	struct stage *s = &self->s;
+
+	take_away(_metadata, s, &unbinding);
 	ASSERT_EQ(0, tell_driver(s, "bind"));
+	ASSERT_EQ(0, place_mount(&s->place));
+	check_file(_metadata, s);
+}
+
+/*
+ * The same of the PCI device below, as when it is pulled out; the bus finds it again
+ */
+
+FIXTURE(unplug) {
+	struct stage s;
+};
+
+/* The part of the path of the disk that is before the virtio device. */
+static int find_slot(struct stage *s)
+{
+	char path[PATH_MAX], real[PATH_MAX], *end;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/device", strrchr(s->place.device, '/') + 1);
+	if (!realpath(path, real))
+		return -errno;
+	end = strstr(real, "/virtio");
+	if (!end || (size_t)(end - real) >= sizeof(s->slot))
+		return -ENODEV;
+	memcpy(s->slot, real, end - real);
+	return 0;
+}
+
+FIXTURE_SETUP(unplug)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	if (!getenv("DAXPIN_GUEST"))
+		SKIP(return, "no DAXPIN_GUEST: the driver may take the kernel with it");
+	stage_open(_metadata, &self->s);
+	ASSERT_EQ(0, find_slot(&self->s));
+}
+
+FIXTURE_TEARDOWN(unplug)
+{
+	stage_close(&self->s);
+}
+
+static int run_unplug(struct rig *r)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/remove", stage_of(r)->slot);
+	return dp_knob_set(path, "1");
+}
+
+static const struct op unplugging = { run_unplug };
+
+/* The bus finds the device, and its driver, which is asked later, makes the disk. */
+static int plug(struct stage *s)
+{
+	long deadline = dp_now_ms() + RETURN_MS;
+	int err = dp_knob_set("/sys/bus/pci/rescan", "1");
+
+	while (!err && access(s->place.device, F_OK) && dp_now_ms() < deadline)
+		poll(NULL, 0, LOOK_EVERY_MS);
+	return err;
+}
+
+TEST_F_TIMEOUT(unplug, vmsplice, ROW_S)
+{
+	struct stage *s = &self->s;
+
+	take_away(_metadata, s, &unplugging);
+	ASSERT_EQ(0, plug(s));
 	ASSERT_EQ(0, place_mount(&s->place));
 	check_file(_metadata, s);
 }

@@ -426,7 +426,7 @@ static void put_seed(FILE *f)
 
 static void put_fault(FILE *f, const struct conf *fault)
 {
-	static const char *const fault_keys[] = { "divert", "from", "action", NULL };
+	static const char *const fault_keys[] = { "divert", "from", "action", "kthreads", NULL };
 
 	if (!fault)
 		return;

@@ -609,11 +609,16 @@ static void fault_action(struct daxpin_fault *f, const char *action)
 	f->value = value;
 }
 
-/* For the calling process's session: the first function that this kernel has. */
+/*
+ * For the calling process's session, or the kernel's threads: the first function that this
+ * kernel has.
+ */
 static int fault_arm(int fd, char *said, size_t size)
 {
 	char names[DAXPIN_CALLERS][DAXPIN_SYMBOL_MAX];
-	struct daxpin_fault f = { .whose = DAXPIN_SESSION };
+	struct daxpin_fault f = {
+		.whose = cell_get("kthreads") ? DAXPIN_KTHREADS : DAXPIN_SESSION,
+	};
 	size_t n = symbols("divert", names[0], DAXPIN_CALLERS, DAXPIN_SYMBOL_MAX);
 	int err = ENOENT;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Seeded bugs: what a function of the kernel does is left out, or done in another way,
- * for one task or one session, so that the rest of the machine stays healthy.
+ * for one task or one session, so that the rest of the machine stays healthy, or for the
+ * kernel's own threads.
  *
  * configs/faults says which function, and which promise is then broken.
  */
@@ -30,7 +31,7 @@ struct fault {
 	struct text		 from[DAXPIN_CALLERS];
 	unsigned int		 callers;	/* entries of @from; none: any call */
 	struct task_struct	*task;		/* compared, never followed; or */
-	struct pid		*session;
+	struct pid		*session;	/* or neither: DAXPIN_KTHREADS */
 	atomic64_t		 hits;
 
 	/* DAXPIN_PAUSE */
@@ -61,6 +62,18 @@ static bool called_from(const struct fault *f, unsigned long address)
 		if (address >= f->from[i].begin && address < f->from[i].end)
 			return true;
 	return !f->callers;
+}
+
+static bool his_call(const struct fault *f)
+{
+	switch (f->what.whose) {
+	case DAXPIN_KTHREADS:
+		return current->flags & PF_KTHREAD;
+	case DAXPIN_SESSION:
+		return task_session(current) == f->session;
+	default:
+		return current == f->task;
+	}
 }
 
 /* The order of the registers that arguments are passed in. */
@@ -99,9 +112,7 @@ static int fault_enter(struct kprobe *p, struct pt_regs *regs)
 {
 	struct fault *f = container_of(p, struct fault, probe);
 
-	if (f->session ? task_session(current) != f->session : f->task != current)
-		return 0;
-	if (!called_from(f, regs_get_kernel_stack_nth(regs, 0)))
+	if (!his_call(f) || !called_from(f, regs_get_kernel_stack_nth(regs, 0)))
 		return 0;
 	if (f->what.action == DAXPIN_PAUSE && cmpxchg(&f->passing, NULL, current))
 		return 0;
@@ -173,7 +184,7 @@ static bool fault_valid(struct daxpin_fault *what)
 	what->function[DAXPIN_SYMBOL_MAX - 1] = '\0';
 	for (i = 0; i < DAXPIN_CALLERS; i++)
 		what->from[i][DAXPIN_SYMBOL_MAX - 1] = '\0';
-	return what->action <= DAXPIN_PAUSE && what->whose <= DAXPIN_SESSION &&
+	return what->action <= DAXPIN_PAUSE && what->whose <= DAXPIN_KTHREADS &&
 	       (what->action != DAXPIN_ARGUMENT || (what->argument >= 1 && what->argument <= 6));
 }
 
@@ -228,7 +239,7 @@ static struct fault *fault_new(const struct daxpin_fault *what)
 	f->what = *what;
 	if (what->whose == DAXPIN_SESSION)
 		f->session = get_pid(task_session(current));
-	else
+	else if (what->whose == DAXPIN_TASK)
 		f->task = current;
 	init_completion(&f->reached);
 	init_completion(&f->resumed);
