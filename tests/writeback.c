@@ -37,6 +37,7 @@
 #define ROUNDS		3
 #define NOT_YET		1
 
+#define ISOLATED	"compact_isolated"
 #define KNOB_WAKE	"/proc/sys/vm/dirty_writeback_centisecs"
 #define KNOB_OLD	"/proc/sys/vm/dirty_expire_centisecs"
 
@@ -47,6 +48,7 @@ struct stage {
 	struct room	room;
 	struct dp_log	log;
 	char		beside_name[32];
+	long		isolated;	/* pages that compaction had taken before */
 	bool		by_pin;		/* the holder's references are FOLL_PIN */
 	bool		clean;		/* the pages, after write-back */
 	bool		buffers;	/* the pages had some before */
@@ -146,6 +148,7 @@ static void stage_open(struct __test_metadata *_metadata, struct stage *s)
 	p->map = s->r.file.map;
 	p->len = LEN;
 	p->other = &s->r.pin.child;
+	s->isolated = dp_vmstat(ISOLATED);
 	ASSERT_EQ(0, dp_log_open(&s->log));
 }
 
@@ -436,8 +439,8 @@ static void report(struct __test_metadata *_metadata, struct stage *s)
 
 	TH_LOG("witness: rounds=%d clean=%d buffers=%d->%d tries=%d", s->rounds, s->clean,
 	       s->buffers, s->kept, s->prey.tries);
-	TH_LOG("witness: held=%s fsync=%d data=%s warned=%d", held_by(s), s->synced,
-	       s->lost ? "lost" : "safe", warned);
+	TH_LOG("witness: held=%s fsync=%d data=%s warned=%d isolated=%ld", held_by(s), s->synced,
+	       s->lost ? "lost" : "safe", warned, dp_vmstat(ISOLATED) - s->isolated);
 	EXPECT_FALSE(warned)
 		TH_LOG("the kernel complains");
 }
