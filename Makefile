@@ -19,7 +19,7 @@ INSTALL_PATH ?= $(CURDIR)/out/install
 O ?= out
 TOOLS := bisect cells guest judge losses matrix progress report score times
 TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
-PROGRAMS := $(addprefix $(O)/programs/,init ctl $(TESTS))
+PROGRAMS := $(addprefix $(O)/programs/,init ctl dm_helper $(TESTS))
 
 # Unpacked from the distribution's linux-source package, once.
 KSFT := $(CURDIR)/out/linux/tools/testing/selftests
@@ -48,7 +48,7 @@ out/linux: FORCE
 	@ln -sfn "$$(env -u DAXPIN_LINUX_SOURCE vm/linux-source.sh)" $@
 
 # One call builds them all; lib.mk has the rules.
-$(addprefix $(O)/programs/,$(TESTS)) &: $(wildcard tests/*.[ch] lib/*) tests/Makefile | out/linux $(O)/programs
+$(addprefix $(O)/programs/,dm_helper $(TESTS)) &: $(wildcard tests/*.[ch] lib/*.[ch] lib/*/*.c) tests/Makefile | out/linux $(O)/programs
 	$(MAKE) -s -C tests OUTPUT=$(abspath $(O)/programs) KSFT=$(KSFT) CC="$(CC)"
 
 # After the tests, which make the copy of the harness.

@@ -2,7 +2,6 @@
 /* A device-mapper target over a RAM disk, suspended at will. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libdevmapper.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +10,9 @@
 #include <unistd.h>
 
 #include "dp.h"
+#include "dp_dm.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define SECTOR		512
 
 /*
  * To make and remove a target takes longer than most rows.  The program has one, which
@@ -25,62 +24,30 @@ static struct {
 	char	name[32];
 } program;
 
-/* libdevmapper would print; the errno says it all. */
-static void no_log(int level, const char *file, int line, int err, const char *format, ...)
+static struct dm_request request(int type, const char *name)
 {
-	(void)level, (void)file, (void)line, (void)err, (void)format;
-}
+	struct dm_request req = { .type = type };
 
-/*
- * Without udev nobody else makes the node, and nobody acknowledges the cookie
- * that libdevmapper would wait for.
- */
-static struct dm_task *task_new(int type, const char *name)
-{
-	struct dm_task *t;
-
-	dm_log_with_errno_init(no_log);
-	dm_udev_set_sync_support(0);
-	dm_udev_set_checking(0);
-	t = dm_task_create(type);
-	if (t && dm_task_set_name(t, name))
-		return t;
-	if (t)
-		dm_task_destroy(t);
-	return NULL;
-}
-
-/* Run and free @t.  libdevmapper keeps the kernel's errno, 0 when it did not get that far. */
-static int task_run(struct dm_task *t)
-{
-	int err = 0;
-
-	if (!dm_task_run(t))
-		err = dm_task_get_errno(t) ? -dm_task_get_errno(t) : -ENODEV;
-	dm_task_destroy(t);
-	dm_task_update_nodes();
-	return err;
+	snprintf(req.name, sizeof(req.name), "%s", name);
+	return req;
 }
 
 static int simple(int type, const char *name)
 {
-	struct dm_task *t = task_new(type, name);
+	struct dm_request req = request(type, name);
 
-	return t ? task_run(t) : -ENODEV;
+	return dm_ask(program.pid, &req);
 }
 
-/* A table of one target. */
+/* With a table of one target. */
 static int load(int type, const char *name, size_t len, const char *target, const char *params)
 {
-	struct dm_task *t = task_new(type, name);
+	struct dm_request req = request(type, name);
 
-	if (!t)
-		return -ENODEV;
-	if (!dm_task_add_target(t, 0, len / SECTOR, target, params)) {
-		dm_task_destroy(t);
-		return -ENOMEM;
-	}
-	return task_run(t);
+	req.len = len;
+	snprintf(req.target, sizeof(req.target), "%s", target);
+	snprintf(req.params, sizeof(req.params), "%s", params);
+	return dm_ask(program.pid, &req);
 }
 
 static int create_linear(const char *name, const char *disk, size_t len)
@@ -111,18 +78,13 @@ static int fill(int fd, size_t len, uint64_t seed)
 
 static void node_path(const char *name, char *path, size_t size)
 {
-	snprintf(path, size, "%s/%s", dm_dir(), name);
+	snprintf(path, size, "/dev/mapper/%s", name);
 }
 
 /* It goes when the last who has it open closes it, and nobody waits for that. */
 static void target_remove(const char *name)
 {
-	struct dm_task *t = task_new(DM_DEVICE_REMOVE, name);
-
-	if (!t)
-		return;
-	dm_task_deferred_remove(t);
-	task_run(t);
+	simple(DM_DEVICE_REMOVE, name);
 }
 
 static void __attribute__((constructor)) program_begin(void)
@@ -146,21 +108,7 @@ static void __attribute__((destructor)) program_end(void)
 /* Is the target of this name as create_linear() makes it, and nobody has it? */
 static bool target_free(const char *name, size_t len)
 {
-	struct dm_task *t = task_new(DM_DEVICE_TABLE, name);
-	char *type = NULL, *params = NULL;
-	uint64_t start, sectors = 0;
-	struct dm_info info = { 0 };
-	bool found;
-
-	if (!t)
-		return false;
-	found = dm_task_run(t) && dm_task_get_info(t, &info) && info.exists &&
-		!info.suspended && !info.open_count;
-	if (found)
-		dm_get_next_target(t, NULL, &start, &sectors, &type, &params);
-	found = found && type && !strcmp(type, "linear") && sectors == len / SECTOR;
-	dm_task_destroy(t);
-	return found;
+	return !load(DM_DEVICE_TABLE, name, len, "linear", "");
 }
 
 /* "MAJOR:MINOR" of the disk that is open. */
@@ -271,7 +219,6 @@ void dp_dev_close(struct dp_dev *d)
 
 int dp_dev_suspend(struct dp_dev *d)
 {
-	struct dm_task *t;
 	int err;
 
 	if (d->suspended)
@@ -281,15 +228,8 @@ int dp_dev_suspend(struct dp_dev *d)
 		return 0;
 	}
 	err = d->fd < 0 ? target_open(d) : 0;
-	if (err)
-		return err;
-	t = task_new(DM_DEVICE_SUSPEND, d->name);
-	if (!t)
-		return -ENODEV;
-	/* No file system to freeze, and nothing in flight to wait for. */
-	dm_task_skip_lockfs(t);
-	dm_task_no_flush(t);
-	err = task_run(t);
+	if (!err)
+		err = simple(DM_DEVICE_SUSPEND, d->name);
 	d->suspended = !err;
 	return err;
 }
@@ -297,15 +237,10 @@ int dp_dev_suspend(struct dp_dev *d)
 /* Say this to the target that runs when the device is resumed. */
 static int message(const char *name, const char *text)
 {
-	struct dm_task *t = task_new(DM_DEVICE_TARGET_MSG, name);
+	struct dm_request req = request(DM_DEVICE_TARGET_MSG, name);
 
-	if (!t)
-		return -ENODEV;
-	if (!dm_task_set_sector(t, 0) || !dm_task_set_message(t, text)) {
-		dm_task_destroy(t);
-		return -ENOMEM;
-	}
-	return task_run(t);
+	snprintf(req.params, sizeof(req.params), "%s", text);
+	return dm_ask(program.pid, &req);
 }
 
 /* The table of this target over the disk, for the next resume; NULL: it takes no disk. */

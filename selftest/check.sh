@@ -141,7 +141,7 @@ step checkpatch checkpatch_all
 step data out/cells -L
 step unit_conf unit unit_conf vm/conf.c
 step unit_bisect unit unit_bisect vm/decide.c
-step unit_lib unit unit_lib "$(find lib -name "*.c") -ldevmapper -luring -laio -libverbs"
+step unit_lib unit unit_lib "$(find lib -maxdepth 1 -name "*.c") -luring -laio -libverbs"
 step coverage ./run.sh cells --matrix
 step matrix selftest/matrix.sh
 step golden selftest/golden.sh
