@@ -5,7 +5,7 @@
 # make check		the project's own tests
 # make install		the test programs as an installable kselftest, in INSTALL_PATH
 # make bench		how long the parts of a cell take; with BENCH=build, a kernel's build
-# make soak		the full suite on src:6.12, 20 times: does any verdict differ?
+# make soak		the suite collisions on src:6.12, 20 times: does any verdict differ?
 # make spread		cells as bundles, run by GNU parallel over ssh on this machine
 # make tests/config	the kernel options that the tests need, from configs/kernel
 # make clean		all that was built here; results and the cache stay

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,8 @@ int dp_child_start(struct dp_child *c, int (*fn)(void *arg), void *arg)
 		goto err_kill;
 	}
 	*c = (struct dp_child){ .pid = pid, .pidfd = fd, .result = result };
+	/* On a single CPU it has got to where it waits when somebody looks for the first time. */
+	sched_yield();
 	return 0;
 
 err_kill:

@@ -122,7 +122,7 @@ static int pin_taken(const struct dp_pin *p)
 	if (gained > 0)
 		gained = page_gained(p->last_pfn, p->last_idle);
 	if (!p->child.pid)
-		return gained > 0 ? !uring_worker_runs() : gained;
+		return gained > 0 && p->ctx ? !uring_worker_runs() : gained;
 	err = dp_child_look(&p->child, &s);
 	if (err)
 		return err;

@@ -4,7 +4,7 @@
 # usage: selftest/soak.sh [RUNS [OPTION...]]
 #
 # Run the suite RUNS times (default 20) with OPTION... of ./run.sh (default:
-# -k src:6.12 -s full), and compare all verdicts, of cells and of rows.  Prints one
+# -k src:6.12 -s collisions), and compare all verdicts, of cells and of rows.  Prints one
 # line a run, then each verdict that not all runs have, with the number of those
 # that have it.  Exit status: 0 no verdict differs, 1 some do, 2 a run was not made.
 set -euf
@@ -23,7 +23,7 @@ case ${1:-20} in
 esac
 runs=${1:-20}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- -k src:6.12 -s full
+[ $# -gt 0 ] || set -- -k src:6.12 -s collisions
 all=$(mktemp)
 trap 'rm -f "$all"' EXIT
 for i in $(seq "$runs"); do

@@ -180,7 +180,7 @@ static inline void rig_close(struct rig *r)
 static inline void take_pin(struct __test_metadata *_metadata, struct rig *r)
 {
 	char *addr = r->file.map + r->c->pin;
-	long taken = dp_pins_taken();
+	long taken = r->refused ? dp_pins_taken() : -1;
 	struct stat st;
 	int idle;
 
@@ -421,7 +421,7 @@ static inline bool page_is(const struct dp_content *want, const char *got, off_t
 	char page[PAGE];
 
 	dp_content_read(want, page, off, len);
-	return !memcmp(page, got, len);
+	return dp_data_differ(page, got, len) < 0;
 }
 
 /*
@@ -445,11 +445,16 @@ static inline off_t wrong_at(const struct rig *r, const struct dp_content *want,
 	static char chunk[LOOK_LEN];
 
 	dp_content_read(&want[0], chunk, off, len);
-	for (off_t i = 0; i < len; i += PAGE) {
-		off_t n = len - i < PAGE ? len - i : PAGE;
+	for (off_t i = 0; i < len; ) {
+		off_t at = dp_data_differ(chunk + i, got + i, len - i), n;
 
-		if (memcmp(chunk + i, got + i, n) && !page_may_be(r, want, got + i, off + i, n))
-			return off + i + dp_data_differ(chunk + i, got + i, n);
+		if (at < 0)
+			break;
+		i += at - at % PAGE;	/* the page that it is in */
+		n = len - i < PAGE ? len - i : PAGE;
+		if (!page_may_be(r, want, got + i, off + i, n))
+			return off + i + at % PAGE;
+		i += n;
 	}
 	return -1;
 }
