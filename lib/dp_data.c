@@ -94,7 +94,7 @@ static uint64_t differ(const char *a, const char *b)
 
 /*
  * Whole blocks, in bytes, in which @a and @b are the same from the beginning.  The C library's
- * memcmp() does so by vector instructions, which take an emulator two and a half times longer.
+ * memcmp() does so by vector instructions, which are slow under emulation.
  */
 static size_t same_blocks(const char *a, const char *b, size_t len)
 {

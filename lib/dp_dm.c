@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Whom to ask for what device-mapper has to do: started by the first who asks. */
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -32,58 +32,58 @@ static int helper_path(char *path, size_t size)
 	return snprintf(path, size, "%s/" HELPER, dirname(self)) < (int)size ? 0 : -ENAMETOOLONG;
 }
 
-/* It takes over a socket that listens already: nobody has to wait until it is ready. */
-static void helper_exec(pid_t program, int fd)
-{
-	char path[PATH_MAX], socket[16], pid[16];
-
-	setpgid(0, 0);		/* what kills a row must not kill it */
-	snprintf(socket, sizeof(socket), "%d", fd);
-	snprintf(pid, sizeof(pid), "%d", program);
-	if (!helper_path(path, sizeof(path)) && !fcntl(fd, F_SETFD, 0))
-		execl(path, HELPER, socket, pid, NULL);
-	_exit(1);
-}
-
-static int helper_start(pid_t program)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), err = 0;
-	struct sockaddr_un a;
-	pid_t pid;
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&a, helper_address(program, &a)) || listen(fd, SOMAXCONN))
-		err = -errno;
-	pid = err ? 0 : fork();
-	if (!err && !pid)
-		helper_exec(program, fd);
-	if (pid < 0)
-		err = -errno;
-	close(fd);
-	return err == -EADDRINUSE ? 0 : err;	/* somebody was faster */
-}
-
-static int helper_connect(pid_t program)
+/* Of the helper: a socket that is connected to it or, to @serve, one that listens for it. */
+static int helper_socket(pid_t program, bool serve)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), err;
 	struct sockaddr_un a;
+	socklen_t len = helper_address(program, &a);
 
 	if (fd < 0)
 		return -errno;
-	if (!connect(fd, (struct sockaddr *)&a, helper_address(program, &a)))
+	if (serve ? !bind(fd, (struct sockaddr *)&a, len) && !listen(fd, SOMAXCONN) :
+	    !connect(fd, (struct sockaddr *)&a, len))
 		return fd;
 	err = -errno;
 	close(fd);
 	return err;
 }
 
+/* With the socket as its input, and nothing else that the row has open: that would live on. */
+static void helper_exec(pid_t program, int fd)
+{
+	char path[PATH_MAX], pid[16];
+
+	setpgid(0, 0);		/* what kills a row must not kill it */
+	snprintf(pid, sizeof(pid), "%d", program);
+	if (!helper_path(path, sizeof(path)) && !dup2(fd, STDIN_FILENO) &&
+	    !close_range(STDERR_FILENO + 1, ~0U, 0))
+		execl(path, HELPER, pid, NULL);
+	_exit(1);
+}
+
+/* The socket listens already: nobody has to wait until the helper is ready. */
+static int helper_start(pid_t program)
+{
+	int fd = helper_socket(program, true), err;
+	pid_t pid;
+
+	if (fd < 0)
+		return fd == -EADDRINUSE ? 0 : fd;	/* somebody was faster */
+	pid = fork();
+	if (!pid)
+		helper_exec(program, fd);
+	err = pid < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
 int dm_ask(pid_t program, const struct dm_request *req)
 {
-	int fd = helper_connect(program), err;
+	int fd = helper_socket(program, false), err;
 
 	if (fd == -ECONNREFUSED)
-		fd = helper_start(program) ?: helper_connect(program);
+		fd = helper_start(program) ?: helper_socket(program, false);
 	if (fd < 0)
 		return fd;
 	if (send(fd, req, sizeof(*req), MSG_NOSIGNAL) != sizeof(*req) ||

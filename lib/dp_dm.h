@@ -3,8 +3,7 @@
  * device-mapper, by libdevmapper in a process of its own (lib/helper/dm_helper.c).
  *
  * That library brings five more.  Every row, and every child of a row, would copy their
- * mappings when it is forked, and every row begin with what the library asks the kernel
- * first: together a quarter of what a short row takes.
+ * mappings when it is forked, and every row begin with what the library asks the kernel first.
  */
 #ifndef DP_DM_H
 #define DP_DM_H

@@ -146,8 +146,8 @@ static int file_make(struct dp_file *f, enum dp_map how)
 		return err;
 	/*
 	 * Blocks of deleted files are free again after the file system's next commit.  Without
-	 * it large files use new ones for seconds, memory that a guest has never touched,
-	 * and that costs its host five times as much as the write.
+	 * it large files use new ones for seconds, memory that a restored guest has not
+	 * touched yet and that its host has to copy first.
 	 */
 	if (f->len >= DP_PMD_SIZE && fsync(f->fd))
 		return -errno;

@@ -111,7 +111,7 @@ static int page_gained(uint64_t pfn, int idle)
 /*
  * 1 once all pages have their references.  Pages of one folio share theirs, so that one
  * reference may be of the first page alone: a child that still runs after that may be
- * taking more, and so may a worker of io_uring.  (Not any thread: one that polls as we do
+ * taking more, and so may a worker of its io_uring.  (Not any thread: one that polls as we do
  * is always about to run when we look.)
  */
 static int pin_taken(const struct dp_pin *p)

@@ -201,9 +201,16 @@ static void test_data_seeds(void)
 static void test_data_differ(void)
 {
 	char a[4099], b[4099];
+	long missed = 0;
 
 	dp_data_fill(a, sizeof(a), 0, SEED);
 	memcpy(b, a, sizeof(a));
+	for (size_t i = 0; i < sizeof(a); i++) {
+		b[i] ^= 1;
+		missed += dp_data_differ(a, b, sizeof(a)) != (off_t)i;
+		b[i] ^= 1;
+	}
+	equal(0, missed, "differ: every byte by itself");
 	equal(-1, dp_data_differ(a, b, sizeof(a)), "differ: equal");
 	b[sizeof(b) - 1] ^= 1;
 	equal(sizeof(b) - 1, dp_data_differ(a, b, sizeof(a)), "differ: the last byte");

@@ -2,10 +2,10 @@
 /*
  * What device-mapper has to do for a test program and its rows (lib/dp_dm.h).
  *
- *	dm_helper SOCKET PID
+ *	dm_helper PID
  *
- * Serves who connects to the listening SOCKET, one after another, until the program PID
- * has ended.
+ * Serves who connects to the socket that is its standard input, one after another, until
+ * the program PID has ended.
  */
 #include <errno.h>
 #include <libdevmapper.h>
@@ -94,9 +94,9 @@ static int serve(const struct dm_request *req)
 }
 
 /* One request, and its answer. */
-static void serve_one(int listening)
+static void serve_one(void)
 {
-	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC), err;
+	int fd = accept(STDIN_FILENO, NULL, NULL), err;
 	struct dm_request req;
 
 	if (fd < 0)
@@ -110,14 +110,16 @@ static void serve_one(int listening)
 
 int main(int argc, char **argv)
 {
-	struct pollfd p[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	struct pollfd p[2] = {
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .events = POLLIN },
+	};
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: dm_helper SOCKET PID, as a test program calls it\n");
+	if (argc != 2) {
+		fprintf(stderr, "usage: dm_helper PID, as a test program calls it\n");
 		return 2;
 	}
-	p[0].fd = atoi(argv[1]);
-	p[1].fd = syscall(SYS_pidfd_open, atoi(argv[2]), 0);
+	p[1].fd = syscall(SYS_pidfd_open, atoi(argv[1]), 0);
 	if (p[1].fd < 0)
 		return 1;
 	library_init();
@@ -125,7 +127,7 @@ int main(int argc, char **argv)
 		if (p[1].revents)
 			return 0;
 		if (p[0].revents)
-			serve_one(p[0].fd);
+			serve_one();
 	}
 	return 1;
 }
