@@ -46,6 +46,7 @@ struct daxpin_fault {
 enum daxpin_wedge {
 	DAXPIN_WEDGE_HANG,	/* sleep uninterruptibly, for ever */
 	DAXPIN_WEDGE_SPIN,	/* spin with interrupts off, for ever */
+	DAXPIN_WEDGE_WARN,	/* warn, and go on */
 };
 
 #define DAXPIN_PAGE		_IOWR('x', 1, struct daxpin_page)

@@ -432,6 +432,15 @@ long dp_pins_taken(void);
 /* FOLL_PIN pins that the whole system holds (/proc/vmstat), -1 when the kernel does not tell. */
 long dp_pins_held(void);
 
+/* The counter @name of /proc/vmstat, up to date, or -1 when this kernel has none. */
+long dp_vmstat(const char *name);
+
+/*
+ * Warnings of the kernel's since it booted (kernel/panic.c, __warn(), in
+ * /sys/kernel/warn_count), -1 when the kernel does not tell (before 6.2).
+ */
+long dp_warn_count(void);
+
 /*
  * Write-back and reclaim: what they did to a page, and who makes them do it
  */
@@ -450,9 +459,6 @@ enum dp_page_flag {
 
 /* The flags of a page frame.  Only looks.  Of a large folio, those of its first page tell. */
 int dp_page_flags(uint64_t pfn, uint64_t *flags);
-
-/* The counter @name of /proc/vmstat, up to date, or -1 when this kernel has none. */
-long dp_vmstat(const char *name);
 
 /*
  * How many pages of @len bytes at @off (page-aligned both, at most 512 pages) the page

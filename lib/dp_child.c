@@ -349,32 +349,6 @@ static void press_sysrq(const char *keys)
 	close(fd);
 }
 
-int dp_knob_set(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err;
-
-	if (fd < 0)
-		return -errno;
-	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-int dp_knob_swap(const char *path, const char *text, char *was, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, was, size - 1);
-	close(fd);
-	if (n <= 0)
-		return -EIO;
-	was[n] = '\0';
-	return dp_knob_set(path, text);
-}
-
 void dp_case_begin(const char *name)
 {
 	char line[128];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What write-back and reclaim did: page flags, counters of mm, a memory cgroup. */
+/* What write-back and reclaim did: page flags, a memory cgroup. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,22 +28,6 @@ int dp_page_flags(uint64_t pfn, uint64_t *flags)
 	err = n < 0 ? -errno : n == sizeof(*flags) ? 0 : -ENXIO;
 	close(fd);
 	return err;
-}
-
-long dp_vmstat(const char *name)
-{
-	FILE *f = fopen("/proc/vmstat", "re");
-	char line[128], key[64];
-	long value = -1, seen;
-
-	/* Counters are kept for each CPU until somebody asks for them to be folded. */
-	dp_knob_set("/proc/sys/vm/stat_refresh", "1");
-	while (f && value < 0 && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %ld", key, &seen) == 2 && !strcmp(key, name))
-			value = seen;
-	if (f)
-		fclose(f);
-	return value;
 }
 
 long dp_file_resident(int fd, off_t off, size_t len)

@@ -36,18 +36,6 @@ int dp_pfn_refs(uint64_t pfn)
 	return page_ask(DAXPIN_PFN, &page);
 }
 
-long dp_pins_taken(void)
-{
-	return dp_vmstat("nr_foll_pin_acquired");
-}
-
-long dp_pins_held(void)
-{
-	long taken = dp_pins_taken(), dropped = dp_vmstat("nr_foll_pin_released");
-
-	return taken < 0 || dropped < 0 ? -1 : taken - dropped;
-}
-
 const struct holder dp_holders[] = {
 	[DP_PIN_DIO_READ]	  = { hold_dio,	     drop_dio,	   ON_DEV | WRITES },
 	[DP_PIN_DIO_WRITE]	  = { hold_dio,	     drop_dio,	   ON_DEV },

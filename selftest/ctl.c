@@ -12,10 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "lib/daxpin_uapi.h"
+
+#define SYSLOG_ACTION_CONSOLE_LEVEL 8
 
 static pid_t program;	/* the framework's own process; a row is its child or grandchild */
 
@@ -104,6 +107,15 @@ TEST_F(ctl, spin)
 {
 	TH_LOG("witness: none=1");
 	EXPECT_EQ(0, wedge(DAXPIN_WEDGE_SPIN));
+}
+
+/* The console gets nothing that is less than an emergency. */
+TEST_F(ctl, unheard)
+{
+	TH_LOG("witness: none=1");
+	EXPECT_EQ(0, klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 1));
+	EXPECT_EQ(0, wedge(DAXPIN_WEDGE_WARN));
+	EXPECT_EQ(0, klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 7));
 }
 
 /* 4 MiB of console take a while on a busy machine. */

@@ -38,6 +38,7 @@
 
 #include "clock.h"
 #include "daxpin_uapi.h"
+#include "dp.h"
 #include "xfs_sb.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -49,6 +50,7 @@
 #define CELL_MAX	1048576
 #define DEVICE_WAIT_MS	30000
 #define KILL_WAIT_MS	5000
+#define PINS_WAIT_MS	2000
 #define TASK_STACK_MAX	4096
 #define SEED_BYTES	32
 #define SYSLOG_ACTION_CONSOLE_LEVEL 8
@@ -739,6 +741,33 @@ static void program_run(void)
 		close(fault);
 }
 
+/* What the kernel counts and no program may leave behind. */
+struct counts {
+	long pins, warnings;		/* -1: it does not tell */
+};
+
+static struct counts counts_now(void)
+{
+	return (struct counts){ dp_pins_held(), dp_warn_count() };
+}
+
+/*
+ * Nobody is left who pins: what the program has pinned is unpinned, if late, for the
+ * kernel's own threads may do that.  And the log has to have all its warnings.
+ */
+static void counts_report(struct counts before)
+{
+	long deadline = now_ms() + PINS_WAIT_MS;
+	struct counts now = counts_now();
+
+	for (; now.pins > before.pins && now_ms() < deadline; now = counts_now())
+		poll(NULL, 0, 1);
+	if (now.pins >= 0)
+		report("pins %ld", now.pins - before.pins);
+	if (now.warnings >= 0)
+		report("warnings %ld", now.warnings - before.warnings);
+}
+
 /* What the guest that lost its power had promised, a line each. */
 static const char *promises_write(void)
 {
@@ -846,6 +875,7 @@ int main(void)
 	/* What we are told by and report to comes before all that may fail. */
 	char first[] = "virtio_pci virtio_console";
 	char *seed, *modules, *loaded;
+	struct counts before;
 	int cells;
 
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
@@ -876,12 +906,15 @@ int main(void)
 		power_off();
 	}
 	console("phase test");
+	before = counts_now();
 	program_run();
 	console("phase down");
-	if (all_killed())
+	if (all_killed()) {
 		fs_down(cell_need("device"));
-	else
+		counts_report(before);
+	} else {
 		report("lost tasks survive SIGKILL");
+	}
 	report("done");
 	power_off();
 }

@@ -782,7 +782,7 @@ static bool is_repeat(const struct judge *j, const struct splat *s)
 static void find_failures(struct judge *j)
 {
 	const char *umount = get(&j->init, "umount"), *fsck = get(&j->init, "fsck");
-	const char *began = NULL, *run = get(&j->init, "run");
+	const char *began = NULL, *run = get(&j->init, "run"), *pins = get(&j->init, "pins");
 
 	for (struct splat *s = j->splats; s < j->splats + j->nsplats; s++) {
 		if (s->state != SPLAT_BAD || is_repeat(j, s))
@@ -810,6 +810,9 @@ static void find_failures(struct judge *j)
 		note(j, run && after(run, "exit") ? BROKEN : MISSING, "umount: %s", umount);
 	if (fsck && strcmp(fsck, "0"))
 		note(j, BROKEN, "fsck exit %s", fsck);
+	if (pins && strcmp(pins, "0"))
+		note(j, run && after(run, "exit") ? BROKEN : MISSING,
+		     "%s pins (FOLL_PIN) are left that nobody holds", pins);
 }
 
 /* What is missing */
@@ -867,6 +870,26 @@ static bool fault_unproven(const struct judge *j)
 	return conf_get(j->cell, "fault") && (!hits || atol(hits) <= 0);
 }
 
+/* Of the kernel's own warnings, those that it counts (kernel/panic.c, __warn()). */
+static long warnings_seen(const struct judge *j)
+{
+	long n = 0;
+
+	for (const struct splat *s = j->splats; s < j->splats + j->nsplats; s++)
+		n += !strcmp(s->signature, "WARNING") || after(s->signature, "WARNING ");
+	return n;
+}
+
+/* What the log has not, no rule and no known issue was asked about. */
+static void check_warnings(struct judge *j)
+{
+	const char *counted = get(&j->init, "warnings");
+
+	if (counted && !j->autopsy && atol(counted) > warnings_seen(j))
+		note(j, MISSING, "the kernel counted %s warnings, its log has %ld", counted,
+		     warnings_seen(j));
+}
+
 static void check_init(struct judge *j)
 {
 	const char *run = get(&j->init, "run"), *umount = get(&j->init, "umount");
@@ -880,6 +903,9 @@ static void check_init(struct judge *j)
 		note(j, MISSING, "no umount result");
 	else if (!strcmp(umount, "0") && !get(&j->init, "fsck"))
 		note(j, MISSING, "no fsck result");
+	if (!get(&j->init, "pins"))
+		note(j, MISSING, "no count of pins");
+	check_warnings(j);
 	if (fault_unproven(j) && !get(&j->init, "fault"))
 		note(j, MISSING, "no count of the fault's hits");
 	else if (fault_unproven(j))

@@ -625,6 +625,9 @@ static long do_wedge(unsigned long how)
 		local_irq_disable();
 		for (;;)
 			cpu_relax();
+	case DAXPIN_WEDGE_WARN:
+		WARN(1, "daxpin: a warning that was asked for\n");
+		return 0;
 	}
 	return -EINVAL;
 }
