@@ -998,6 +998,19 @@ TEST_F_TIMEOUT(calls, read_folio, ROW_S)
 	check_counts(_metadata, r, CALL, 2);
 }
 
+/* And by who reads ahead, which is whoever reads. */
+TEST_F_TIMEOUT(calls, readahead, ROW_S)
+{
+	struct rig *r = &self->r;
+	struct dp_aop_result result;
+
+	watch(_metadata, r, CALL, 2);
+	ASSERT_EQ(0, dp_aop_call(r->file.fd, "readahead", &result));
+	check_call(_metadata, r, "read_folio");
+	check_call(_metadata, r, "free_folio");
+	check_counts(_metadata, r, CALL, 2);
+}
+
 /* The kernel does not print more than its limit of 10, and counts all the same. */
 TEST_F_TIMEOUT(calls, storm, ROW_S)
 {
@@ -1085,6 +1098,35 @@ TEST_F_TIMEOUT(reflink, silent, ROW_S)
 	ASSERT_EQ(0, ftruncate(r->file.fd, 0));
 	ASSERT_EQ(0, ftruncate(r->other, 0));
 	check_silent(_metadata, r, ASSOCIATION_CHECKS);
+}
+
+/* The next operation is on the other file, whose page it is. */
+static void turn_to_other(struct rig *r)
+{
+	int fd = r->file.fd;
+
+	r->file.fd = r->other;
+	r->other = fd;
+	r->ino = r->other_ino;
+	r->held[2].index = 0;
+}
+
+/* As long as one file has a pinned page it is not given up, whoever else does that. */
+TEST_F_TIMEOUT(reflink, one_of_two, ROW_S)
+{
+	struct rig *r = &self->r;
+
+	share(_metadata, r);
+	take_pin(_metadata, r, 2, DP_PIN_VMSPLICE);
+	watch(_metadata, r, COLLISION, 1);
+	r->unguarded = true;
+	start_op(_metadata, r, TRUNCATE, 0, 0, DP_DONE);
+	check_counts(_metadata, r, COLLISION, 0);
+	turn_to_other(r);
+	start_op(_metadata, r, TRUNCATE, 0, 0, DP_DONE);
+	check_collision(_metadata, r, op_names[TRUNCATE], 2);
+	drop_pins(_metadata, r);
+	check_counts(_metadata, r, COLLISION, 1);
 }
 
 /*

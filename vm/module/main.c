@@ -403,23 +403,53 @@ struct call {
 
 /*
  * A DAX file has none, for there are those who ask whether it has: what counts is
- * what mm does for who reads a page of it.  The page is one far behind the end.
+ * what mm does for who reads a page of it, or reads ahead.  The page is one far behind the
+ * end, which has to leave the page cache again.
  */
+#define READ_OFF	(1024LL * SZ_1G)
+
+static void __maybe_unused call_read_end(const struct call *c)
+{
+	truncate_inode_pages_range(c->mapping, READ_OFF, READ_OFF + PAGE_SIZE - 1);
+}
+
 static int __maybe_unused call_read_folio(const struct call *c)
 {
-	loff_t off = 1LL << 40;
 	struct folio *folio;
 	int err;
 
-	folio = read_cache_folio(c->mapping, off >> PAGE_SHIFT, NULL, c->file);
+	folio = read_cache_folio(c->mapping, READ_OFF >> PAGE_SHIFT, NULL, c->file);
 	if (!IS_ERR(folio)) {
 		folio_put(folio);
 		err = 0;
 	} else {
 		err = PTR_ERR(folio);
 	}
-	truncate_inode_pages_range(c->mapping, off, off + PAGE_SIZE - 1);
+	call_read_end(c);
 	return err;
+}
+
+/* Who calls page_cache_ra_unbounded() holds the lock; before 7.0 it took that itself. */
+static void __maybe_unused readahead_lock(struct address_space *mapping, bool on)
+{
+	if (LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0))
+		return;
+	if (on)
+		filemap_invalidate_lock_shared(mapping);
+	else
+		filemap_invalidate_unlock_shared(mapping);
+}
+
+/* Nobody hears of errors. */
+static int __maybe_unused call_readahead(const struct call *c)
+{
+	DEFINE_READAHEAD(ahead, c->file, &c->file->f_ra, c->mapping, READ_OFF >> PAGE_SHIFT);
+
+	readahead_lock(c->mapping, true);
+	page_cache_ra_unbounded(&ahead, 1, 0);
+	readahead_lock(c->mapping, false);
+	call_read_end(c);
+	return 0;
 }
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
@@ -513,6 +543,7 @@ static const struct {
 #ifdef CONFIG_DAX_DEBUG_PINS
 	/* On any other kernel mm would jump to 0. */
 	{ "read_folio", NO_MEMBER, call_read_folio },
+	{ "readahead", NO_MEMBER, call_readahead },
 #endif
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
 	CALL(writepage),
