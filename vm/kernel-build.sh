@@ -183,7 +183,8 @@ area_open() {
 }
 
 # While there is no status, the objects are not to be trusted.  Make has the
-# signals to itself: it removes what it was making.
+# signals to itself: it removes what it was making.  It has two jobs more than there are
+# CPUs, for it makes directories one by one and a compiler waits for its files.
 compile() {
 	rm -f "$area/status"
 	report >/dev/null 8>&- 9>&- &
@@ -191,7 +192,7 @@ compile() {
 	(
 		trap : HUP INT TERM
 		status=0
-		kernel_makefile -j "$(nproc)" bzImage modules >>"$log" 2>&1 || status=$?
+		kernel_makefile -j $(($(nproc) + 2)) bzImage modules >>"$log" 2>&1 || status=$?
 		echo "$status" >"$area/status"
 	)
 	kill "$reporter" 2>/dev/null || :
