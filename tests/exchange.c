@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two files share or swap blocks while a part of one is pinned.
+ * Two files come to share blocks, or no longer do, while a part of one is pinned.
  *
  * A block that becomes shared must not change any more, so a clone waits for devices
  * that write to its source; the blocks of its destination are freed, so it waits for
  * every pin of that.  Deduplication is both.  Afterwards neither file sees what is
  * written to the other.  Which of the two inodes is locked first is decided by their
  * numbers, so that the pin is in either.
+ *
+ * Of a page-cache file the pinned page is a copy, and nothing waits: a device writes
+ * after the blocks are shared.  That is to get to the pinned file, and to no other.
  */
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
 #include "beside.h"
+#include "ops.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
@@ -110,6 +114,15 @@ static const struct op clone_from = { run_clone };
 static const struct op range_to = { run_clone_range, cloned };
 static const struct op range_from = { run_clone_range };
 static const struct op dedupe = { run_dedupe };
+static const struct op unsharing = { run_fallocate, .copies = true };
+
+/* What is read of the other file is next what is on the disk, with all of the pinned file. */
+static void forget_other(struct __test_metadata *_metadata, struct pair *p)
+{
+	ASSERT_EQ(0, fsync(p->r.file.fd));
+	ASSERT_EQ(0, fsync(p->other));
+	ASSERT_EQ(0, posix_fadvise(p->other, 0, 0, POSIX_FADV_DONTNEED));
+}
 
 /* The other file is whole: its own data, but for what it got from the pinned one. */
 static void check_other(struct __test_metadata *_metadata, struct pair *p, off_t off, off_t len)
@@ -120,6 +133,7 @@ static void check_other(struct __test_metadata *_metadata, struct pair *p, off_t
 	dp_content_put(&want, off, len, FILE_SEED, off);
 	if (writes(&p->r) && p->r.waited && off <= PIN && off + len >= PIN + PIN_LEN)
 		dp_content_put(&want, PIN, PIN_LEN, DEV_SEED, 0);
+	forget_other(_metadata, p);
 	EXPECT_EQ(-1, file_wrong_at(p->other, &want, 0, LEN))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
 }
@@ -132,10 +146,10 @@ static void check_apart(struct __test_metadata *_metadata, struct pair *p)
 	ASSERT_EQ(LEN, pread(p->other, before, LEN, 0));
 	p->r.file.map[PIN] ^= 1;
 	p->r.file.map[PIN + PAGE] ^= 1;
+	forget_other(_metadata, p);
 	ASSERT_EQ(LEN, pread(p->other, after, LEN, 0));
 	EXPECT_EQ(-1, dp_data_differ(before, after, LEN))
 		TH_LOG("a store to one file shows in the other, at the offset that is seen");
-	ASSERT_EQ(0, fsync(p->r.file.fd));
 }
 
 /*
@@ -276,7 +290,7 @@ static void compare(struct __test_metadata *_metadata, struct pair *p, enum dp_p
 		    struct collision c)
 {
 	/* It may look only when the device is done, and that has changed what it looks at. */
-	if (dp_pin_writes(kind) && c.off + c.len > PIN)
+	if (p->r.file.dax && dp_pin_writes(kind) && c.off + c.len > PIN)
 		c.err = EILSEQ;
 	if (p->to_other && !dp_pin_writes(kind))
 		c.outcome = MAY_WAIT;
@@ -298,6 +312,73 @@ TEST_F_TIMEOUT(dedupe, dio_read, ROW_S)
 TEST_F_TIMEOUT(dedupe, dio_write, ROW_S)
 {
 	compare(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
+}
+
+/*
+ * No longer shared: the pinned file gets blocks of its own where it has none yet
+ */
+
+FIXTURE(unshare) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(unshare) {
+	struct collision c;
+};
+
+#define UNSHARE	FALLOC_FL_UNSHARE_RANGE
+
+/* What leaves the pinned file is still the other's, and who reads it does no harm. */
+FIXTURE_VARIANT_ADD(unshare, exact)
+	{ { &unsharing, UNSHARE, PIN,        PIN_LEN, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(unshare, page)
+	{ { &unsharing, UNSHARE, PIN + PAGE, PAGE,    PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(unshare, all)
+	{ { &unsharing, UNSHARE, 0,          LEN,     PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(unshare, beside)
+	{ { &unsharing, UNSHARE, 0,          PAGE,    PIN, MAY_WAIT } };
+
+FIXTURE_SETUP(unshare)
+{
+	struct pair *p = &self->p;
+
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, p, LOWER, FILE_SEED);
+	ASSERT_EQ(0, ioctl(p->other, FICLONE, p->r.file.fd));
+}
+
+FIXTURE_TEARDOWN(unshare)
+{
+	pair_close(&self->p);
+}
+
+static void part(struct __test_metadata *_metadata, struct pair *p, enum dp_pin_kind kind,
+		 const struct collision *c)
+{
+	/* Who writes gets a copy: here before we look at what is pinned. */
+	if (dp_pin_writes(kind))
+		ASSERT_EQ(0, madvise(p->r.file.map + PIN, PIN_LEN, MADV_POPULATE_WRITE));
+	if (kind == DP_PIN_DIO_WRITE)
+		check_io_ends(_metadata, &p->r, PIN);
+	collide_with(_metadata, &p->r, kind, c);
+	check_other(_metadata, p, 0, 0);
+	check_apart(_metadata, p);
+}
+
+TEST_F_TIMEOUT(unshare, vmsplice, ROW_S)
+{
+	part(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(unshare, dio_read, ROW_S)
+{
+	part(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(unshare, dio_write, ROW_S)
+{
+	part(_metadata, &self->p, DP_PIN_DIO_WRITE, &variant->c);
 }
 
 /*

@@ -23,11 +23,6 @@
 #define KEEP	FALLOC_FL_KEEP_SIZE
 #define PLAIN	0
 
-static int run_remove(struct rig *r)
-{
-	return madvise(r->file.map + r->c->off, r->c->len, MADV_REMOVE) ? -errno : 0;
-}
-
 static void grow(const struct collision *c, struct dp_content *x)
 {
 	if (!(c->mode & KEEP) && c->off + c->len > x->size)
@@ -41,7 +36,6 @@ static void clear_grow(const struct collision *c, struct dp_content *x)
 }
 
 static const struct op zeroes = { run_fallocate, clear_grow };
-static const struct op removal = { run_remove, clear };
 static const struct op alloc = { run_fallocate, grow };
 
 FIXTURE(fallocate) {

@@ -102,19 +102,19 @@ static int run_syncfs(struct rig *r)
 
 static int run_msync(struct rig *r)
 {
-	return msync(r->file.map, LEN, r->c->mode) ? -errno : 0;
+	return msync(r->file.map, r->file.len, r->c->mode) ? -errno : 0;
 }
 
 static int run_fadvise(struct rig *r)
 {
-	return -posix_fadvise(r->file.fd, 0, LEN, r->c->mode);
+	return -posix_fadvise(r->file.fd, 0, r->file.len, r->c->mode);
 }
 
 /* Mappings: the child has the pages mapped as well before it changes anything. */
 
 static int populate(struct rig *r)
 {
-	return madvise(r->file.map, LEN, MADV_POPULATE_WRITE) ? -errno : 0;
+	return madvise(r->file.map, r->file.len, MADV_POPULATE_WRITE) ? -errno : 0;
 }
 
 /* It still maps what it did. */
@@ -132,7 +132,7 @@ static int run_madvise(struct rig *r)
 
 	if (err)
 		return err;
-	if (madvise(r->file.map, LEN, r->c->mode))
+	if (madvise(r->file.map, r->file.len, r->c->mode))
 		return -errno;
 	return run_again(r, r->file.map);
 }
@@ -143,10 +143,10 @@ static int run_mprotect(struct rig *r)
 
 	if (err)
 		return err;
-	if (mprotect(r->file.map, LEN, PROT_READ))
+	if (mprotect(r->file.map, r->file.len, PROT_READ))
 		return -errno;
 	err = run_again(r, r->file.map);
-	if (!err && mprotect(r->file.map, LEN, PROT_READ | PROT_WRITE))
+	if (!err && mprotect(r->file.map, r->file.len, PROT_READ | PROT_WRITE))
 		err = -errno;
 	return err;
 }
@@ -158,10 +158,10 @@ static int run_mremap(struct rig *r)
 
 	if (err)
 		return err;
-	map = mmap(NULL, LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map = mmap(NULL, r->file.len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED)
 		return -errno;
-	map = mremap(r->file.map, LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED, map);
+	map = mremap(r->file.map, r->file.len, r->file.len, MREMAP_MAYMOVE | MREMAP_FIXED, map);
 	return map == MAP_FAILED ? -errno : run_again(r, map);
 }
 
@@ -171,13 +171,13 @@ static int run_munmap(struct rig *r)
 
 	if (err)
 		return err;
-	return munmap(r->file.map, LEN) ? -errno : 0;
+	return munmap(r->file.map, r->file.len) ? -errno : 0;
 }
 
 /* A copy of the pinned pages is made, and stays one. */
 static int run_private(struct rig *r)
 {
-	char *map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, r->file.fd, 0);
+	char *map = mmap(NULL, r->file.len, PROT_READ | PROT_WRITE, MAP_PRIVATE, r->file.fd, 0);
 	int err;
 
 	if (map == MAP_FAILED)
@@ -209,7 +209,7 @@ static int run_mem_write(struct rig *r)
 /* Where the blocks are. */
 static int run_fiemap(struct rig *r)
 {
-	struct fiemap m = { .fm_length = LEN, .fm_flags = FIEMAP_FLAG_SYNC };
+	struct fiemap m = { .fm_length = r->file.len, .fm_flags = FIEMAP_FLAG_SYNC };
 
 	return ioctl(r->file.fd, FS_IOC_FIEMAP, &m) ? -errno : m.fm_mapped_extents ? 0 : -EIO;
 }
@@ -328,6 +328,57 @@ TEST_F_TIMEOUT(keep, dio_read, ROW_S)
 TEST_F_TIMEOUT(keep, dio_write, ROW_S)
 {
 	collide_with(_metadata, &self->r, DP_PIN_DIO_WRITE, &variant->c);
+}
+
+/*
+ * The same of a pin in a PMD
+ */
+
+FIXTURE(keep_pmd) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(keep_pmd) {
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(keep_pmd, write)
+	{ { &write_op,   0,        PIN, PIN_LEN,             PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep_pmd, direct)
+	{ { &write_open, O_DIRECT, PIN, PIN_LEN,             PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep_pmd, store)
+	{ { &store,      0,        PIN, PIN_LEN,             PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(keep_pmd, fsync)          { { &fsync_op,    .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, msync)          { { &msync_op,    MS_SYNC, .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, mprotect)       { { &mprotect_op, .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, mremap)         { { &mremap_op,   .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, munmap)         { { &munmap_op,   .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, private)        { { &private,     .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, dontneed)       { { &madvise_op,  MADV_DONTNEED,       .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, cold)           { { &madvise_op,  MADV_COLD,           .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, pageout)        { { &madvise_op,  MADV_PAGEOUT,        .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, populate_write) { { &madvise_op,  MADV_POPULATE_WRITE, .pin = PIN } };
+
+FIXTURE_SETUP(keep_pmd)
+{
+	if (rig_missing(DP_MAP_PMD))
+		SKIP(return, "%s", rig_missing(DP_MAP_PMD));
+	rig_open(_metadata, &self->r, DP_MAP_PMD, PMD);
+}
+
+FIXTURE_TEARDOWN(keep_pmd)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(keep_pmd, vmsplice, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(keep_pmd, dio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_READ, &variant->c);
 }
 
 TEST_HARNESS_MAIN

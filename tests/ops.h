@@ -26,6 +26,19 @@ static inline int run_punch(struct rig *r)
 	return fallocate(r->file.fd, mode, r->c->off, r->c->len) ? -errno : 0;
 }
 
+static inline int run_open_truncate(struct rig *r)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", r->file.fd);
+	return open(path, O_RDWR | O_TRUNC | O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static inline int run_remove(struct rig *r)
+{
+	return madvise(r->file.map + r->c->off, r->c->len, MADV_REMOVE) ? -errno : 0;
+}
+
 static inline void cut(const struct collision *c, struct dp_content *x)
 {
 	dp_content_cut(x, c->off);
@@ -47,7 +60,9 @@ static inline void insert(const struct collision *c, struct dp_content *x)
 }
 
 static const struct op truncation = { run_truncate, cut, .to_end = true };
+static const struct op by_open = { run_open_truncate, cut, .to_end = true };
 static const struct op punch = { run_punch, clear };
+static const struct op removal = { run_remove, clear };
 static const struct op shift_down = { run_fallocate, collapse, .to_end = true, .moves = true };
 static const struct op shift_up = { run_fallocate, insert, .to_end = true, .moves = true };
 

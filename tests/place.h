@@ -30,7 +30,7 @@ static inline void place_option(struct place *p, const char *option)
 static inline int place_find(struct place *p)
 {
 	static const char *const asked[] = { "dax=always", "dax=never", "dax=inode",
-					     "data=journal", "nodelalloc", "nobarrier" };
+					     "data=journal", "nodelalloc", "nobarrier", NULL };
 	FILE *f = setmntent("/proc/mounts", "re");
 	const char *dir = getenv("DAXPIN_DIR");
 	struct mntent *m;
@@ -42,9 +42,9 @@ static inline int place_find(struct place *p)
 		snprintf(p->path, sizeof(p->path), "%s", m->mnt_dir);
 		snprintf(p->type, sizeof(p->type), "%s", m->mnt_type);
 		p->options[0] = '\0';
-		for (int i = 0; i < 5; i++)
-			if (hasmntopt(m, asked[i]))
-				place_option(p, asked[i]);
+		for (const char *const *option = asked; *option; option++)
+			if (hasmntopt(m, *option))
+				place_option(p, *option);
 	}
 	if (f)
 		endmntent(f);

@@ -25,6 +25,7 @@
 #define BALLAST_MAX	(256L << 20)	/* in one piece */
 #define MAX_EXTENTS	512
 #define VICTIM_SEED	OTHER_SEED
+#define HEIR		"heir"		/* what takes the file's name */
 
 /* From xfs_fs.h, which is in no package that a test needs. */
 struct resblks {
@@ -51,18 +52,31 @@ static struct scene *scene_of(struct rig *r)
 	return (void *)((char *)r - offsetof(struct scene, r));
 }
 
-/* Everybody else has let go of the file. */
-static int run_unlink(struct rig *r)
+/* Until everybody has let go of the file, but for its name. */
+static int leave(const struct rig *r, const struct scene *s)
 {
-	struct scene *s = scene_of(r);
 	char byte;
 
 	munmap(r->file.map, r->file.len);
 	close(r->file.fd);
 	close(s->go[1]);
-	if (read(s->go[0], &byte, 1))
-		return -EIO;
-	return unlinkat(r->file.dir, r->file.name, 0) ? -errno : 0;
+	return read(s->go[0], &byte, 1) ? -EIO : 0;
+}
+
+static int run_unlink(struct rig *r)
+{
+	int err = leave(r, scene_of(r));
+
+	return err ? err : unlinkat(r->file.dir, r->file.name, 0) ? -errno : 0;
+}
+
+static int run_replace(struct rig *r)
+{
+	int err = leave(r, scene_of(r));
+
+	if (err)
+		return err;
+	return renameat(r->file.dir, HEIR, r->file.dir, r->file.name) ? -errno : 0;
 }
 
 static int clone_from(int to, int from)
@@ -88,6 +102,7 @@ static int run_cow(struct rig *r)
 
 static const struct op by_fallocate = { run_fallocate };
 static const struct op unlinking = { run_unlink };
+static const struct op replacing = { run_replace };
 static const struct op clone_over = { run_clone_over };
 static const struct op cow = { run_cow };
 
@@ -382,6 +397,11 @@ static void drop_file(int fd)
 static void scene_close(struct scene *s)
 {
 	rig_close(&s->r);
+	/* What has replaced the file, or was to. */
+	if (s->dir >= 0) {
+		unlinkat(s->dir, HEIR, 0);
+		unlinkat(s->dir, s->r.file.name, 0);
+	}
 	drop_file(s->ballast);
 	drop_file(s->victim);
 	if (s->reserve >= 0)
@@ -416,7 +436,7 @@ static void play(struct __test_metadata *_metadata, struct scene *s, enum dp_pin
 	fill_fs(_metadata, s, c.op == &cow ? COPY_LEN : SPARE_LEN);
 	take_pin(_metadata, r);
 	ASSERT_EQ(0, dp_child_start(&r->racer, run_op, r));
-	if (c.op == &unlinking)
+	if (c.op == &unlinking || c.op == &replacing)
 		let_go(s);
 	watch_op(_metadata, r);
 	if (r->waited)
@@ -453,13 +473,22 @@ FIXTURE_VARIANT_ADD(reuse, punch)	  { DP_MAP_PTE, &by_fallocate, PUNCH, BEFORE, 
 FIXTURE_VARIANT_ADD(reuse, punch_all)	  { DP_MAP_PTE, &by_fallocate, PUNCH, 0, LEN };
 FIXTURE_VARIANT_ADD(reuse, punch_pmd)	  { DP_MAP_PMD, &by_fallocate, PUNCH, 0, PMD };
 FIXTURE_VARIANT_ADD(reuse, collapse)	  { DP_MAP_PTE, &by_fallocate, CLEAVE, BEFORE, MANY };
+FIXTURE_VARIANT_ADD(reuse, remove)	  { DP_MAP_PTE, &removal, 0, BEFORE, MANY };
+FIXTURE_VARIANT_ADD(reuse, open)	  { DP_MAP_PTE, &by_open };
 FIXTURE_VARIANT_ADD(reuse, unlink)	  { DP_MAP_PTE, &unlinking };
+FIXTURE_VARIANT_ADD(reuse, rename_over)	  { DP_MAP_PTE, &replacing };
 
 FIXTURE_SETUP(reuse)
 {
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
 	scene_open(_metadata, &self->s, variant->map);
+	if (variant->op == &replacing) {
+		int fd = openat(self->s.r.file.dir, HEIR, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+		ASSERT_LE(0, fd);
+		close(fd);
+	}
 }
 
 FIXTURE_TEARDOWN(reuse)

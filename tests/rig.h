@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ struct op {
 	/* Bytes from c->off on that it changes: c->len, or all. */
 	bool	 to_end;
 	bool	 moves;				/* data goes to another offset */
+	bool	 copies;			/* to blocks that are not shared */
 };
 
 struct collision {
@@ -89,6 +91,7 @@ struct rig {
 	const struct collision	*c;
 	off_t			 hole, hole_len;	/* of the file, made before the pin */
 	uint64_t		 pfn;		/* of the page that is pinned */
+	int			 idle;		/* its references before the pin */
 	blkcnt_t		 blocks;	/* of the file, before */
 	long long		 pinned_ns;	/* when the pin was taken, 0: it was not */
 	long long		 started_ns;	/* and the operation started */
@@ -158,8 +161,13 @@ static inline void rig_punch(struct __test_metadata *_metadata, struct rig *r, o
 			     off_t len)
 {
 	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	off_t data;
 
 	ASSERT_EQ(0, fallocate(r->file.fd, mode, off, len));
+	ASSERT_EQ(off, lseek(r->file.fd, off, SEEK_HOLE));
+	data = lseek(r->file.fd, off, SEEK_DATA);
+	/* To the end of the file there may be none. */
+	ASSERT_TRUE(data >= off + len || (data < 0 && errno == ENXIO));
 	r->hole = off;
 	r->hole_len = len;
 }
@@ -182,17 +190,16 @@ static inline void take_pin(struct __test_metadata *_metadata, struct rig *r)
 	char *addr = r->file.map + r->c->pin;
 	long taken = r->refused ? dp_pins_taken() : -1;
 	struct stat st;
-	int idle;
 
-	idle = dp_page_refs(addr, &r->pfn);
+	r->idle = dp_page_refs(addr, &r->pfn);
 	ASSERT_EQ(-r->refused, dp_pin(&r->pin, r->kind, &r->dev, addr, PIN_LEN));
 	r->pinned_ns = r->refused ? 0 : dp_now_ns();
 	TH_LOG("witness: dax=%d written=%d pmds=%d refused=%d refs=%d->%d",
-	       r->file.dax, r->file.written, r->file.pmds, r->refused, idle,
+	       r->file.dax, r->file.written, r->file.pmds, r->refused, r->idle,
 	       dp_pfn_refs(r->pfn));
 	/* What holds none has left none. */
 	if (r->file.dax && !dp_pin_holds(r->pin.kind))
-		EXPECT_EQ(idle, dp_pfn_refs(r->pfn));
+		EXPECT_EQ(r->idle, dp_pfn_refs(r->pfn));
 	/* An interface may refuse only after it pinned; in a guest nobody else pins. */
 	if (r->refused && taken >= 0 && getenv("DAXPIN_GUEST"))
 		EXPECT_EQ(taken, dp_pins_taken());
@@ -564,6 +571,27 @@ static inline void check_content(struct __test_metadata *_metadata, struct rig *
 		TH_LOG("the mapping has other data than read(2), from the offset that is seen on");
 }
 
+/* The disk has it as well, once it is synced: what read(2) would find after a remount. */
+static inline void check_on_disk(struct __test_metadata *_metadata, struct rig *r,
+				 const struct dp_content *want)
+{
+	static char got[LOOK_LEN] __attribute__((aligned(4096)));
+	off_t wrong = -1;
+
+	if (r->file.dax)
+		return;		/* the page is the block */
+	ASSERT_EQ(0, fsync(r->file.fd));
+	ASSERT_EQ(0, fcntl(r->file.fd, F_SETFL, O_DIRECT));
+	for (off_t off = 0, len; off < want->size && wrong < 0; off += len) {
+		len = want->size - off < LOOK_LEN ? want->size - off : LOOK_LEN;
+		ASSERT_EQ(len, pread(r->file.fd, got, LOOK_LEN, off));
+		wrong = wrong_at(r, want, got, off, len);
+	}
+	ASSERT_EQ(0, fcntl(r->file.fd, F_SETFL, 0));
+	EXPECT_EQ(-1, wrong)
+		TH_LOG("the file has wrong data on the disk, from the offset that is seen on");
+}
+
 static inline void check_data(struct __test_metadata *_metadata, struct rig *r)
 {
 	bool first = r->waited || !r->file.dax || !late(r);
@@ -573,21 +601,35 @@ static inline void check_data(struct __test_metadata *_metadata, struct rig *r)
 	want_fill(r, &want[DEV_LAST], DEV_LAST);
 	want_fill(r, &want[DEV_LOST], DEV_LOST);
 	check_content(_metadata, r, want);
+	check_on_disk(_metadata, r, want);
 	check_seen(_metadata, r, &want[0]);
 	check_tail(_metadata, r, &want[0]);
 }
 
-/* It gave nothing up: the pinned page is the file's still. */
+/* It gives nothing up: the pinned page is the file's still. */
 static inline void check_frame(struct __test_metadata *_metadata, struct rig *r)
 {
 	uint64_t pfn;
 
-	if (outcome(r) != RETURNS || r->c->outcome != RETURNS || r->kind == DP_PIN_NONE ||
+	if (r->c->outcome == WAITS || r->c->op->copies || r->kind == DP_PIN_NONE ||
 	    !r->file.dax || r->c->unmap)
 		return;
 	ASSERT_LE(0, dp_page_refs(r->file.map + r->c->pin, &pfn));
 	EXPECT_EQ(r->pfn, pfn)
 		TH_LOG("the file has another block where the pin is");
+}
+
+/* The pin is gone with all its references; a network lets go of them when it comes to it. */
+static inline void check_refs(struct __test_metadata *_metadata, struct rig *r)
+{
+	long deadline = dp_now_ms() + RETURN_MS;
+
+	if (!r->file.dax)
+		return;
+	while (dp_pfn_refs(r->pfn) > r->idle && dp_now_ms() < deadline)
+		poll(NULL, 0, 1);
+	EXPECT_GE(r->idle, dp_pfn_refs(r->pfn))
+		TH_LOG("a reference of the pinned page is left");
 }
 
 static inline void collide(struct __test_metadata *_metadata, struct rig *r,
@@ -600,9 +642,13 @@ static inline void collide(struct __test_metadata *_metadata, struct rig *r,
 	if (c->unmap)
 		unmap(_metadata, r);
 	start_op(_metadata, r);
-	check_frame(_metadata, r);
+	if (!r->waited)
+		check_frame(_metadata, r);
 	drop_pin(_metadata, r);
+	if (r->waited)
+		check_frame(_metadata, r);
 	check_data(_metadata, r);
+	check_refs(_metadata, r);
 }
 
 /* The same with a pin of this kind. */

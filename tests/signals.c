@@ -8,9 +8,12 @@
  * lock.  Only the end of an inode is not to be interrupted: nobody would be left to
  * finish it (since 6.15: fs/dax.c, dax_break_layout_final()).
  */
+#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 
+#include "nameless.h"
 #include "ops.h"
 
 #define LEN	(16 * PAGE)
@@ -24,13 +27,25 @@ enum fate {
 	STOPS_OVER,	/* the pin goes while it is stopped */
 };
 
-static const struct op zeroes = { run_fallocate, clear };
-static const struct op nothing;
-
 struct scene {
-	struct rig	 r;
+	struct rig	 r;		/* first: operations get that */
 	int		*handled;	/* signals that the racer's handler saw */
+	int		 other;		/* a file that is cloned, if not 0 */
 };
+
+static int run_clone(struct rig *r)
+{
+	return ioctl(r->file.fd, FICLONE, ((struct scene *)r)->other) ? -errno : 0;
+}
+
+static void cloned(const struct collision *c, struct dp_content *x)
+{
+	dp_content_put(x, 0, LEN, OTHER_SEED, 0);
+}
+
+static const struct op zeroes = { run_fallocate, clear };
+static const struct op cloning = { run_clone, cloned, .to_end = true };
+static const struct op nothing;
 
 struct interruption {
 	int		 sig;
@@ -68,6 +83,8 @@ FIXTURE_TEARDOWN(signals)
 	if (self->s.r.racer.pid)
 		kill(self->s.r.racer.pid, SIGCONT);
 	rig_close(&self->s.r);
+	if (self->s.other > 0)
+		close(self->s.other);
 }
 
 static int *seen;
@@ -266,6 +283,40 @@ TEST_F_TIMEOUT(signals, insert, ROW_S)
 			       .pin = PIN, .outcome = WAITS };
 
 	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(signals, open, ROW_S)
+{
+	struct collision c = { &by_open, .pin = PIN, .outcome = WAITS };
+
+	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(signals, remove, ROW_S)
+{
+	struct collision c = { &removal, .off = PIN - PAGE, .len = 3 * PAGE, .pin = PIN,
+			       .outcome = WAITS };
+
+	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
+}
+
+/* The blocks of the pinned file would be freed, for it is to have those of another. */
+TEST_F_TIMEOUT(signals, clone, ROW_S)
+{
+	struct collision c = { &cloning, .pin = PIN, .outcome = WAITS };
+	struct scene *s = &self->s;
+	int probe = nameless(), err;
+	char data[LEN];
+
+	s->other = higher_than(inode_of(s->r.file.fd));
+	dp_data_fill(data, LEN, 0, OTHER_SEED);
+	ASSERT_EQ(LEN, pwrite(s->other, data, LEN, 0));
+	err = ioctl(probe, FICLONE, s->other) ? errno : 0;
+	close(probe);
+	if (err == EOPNOTSUPP || err == ENOTTY)
+		SKIP(return, "files of this file system cannot share blocks (reflink)");
+	ASSERT_EQ(0, err);
+	interrupt(_metadata, s, &variant->i, &c, DP_PIN_VMSPLICE);
 }
 
 /* With a device that writes when all is over. */

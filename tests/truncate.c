@@ -23,17 +23,8 @@ static int cut_path(struct rig *r)
 	return truncate(path, r->c->off) ? -errno : 0;
 }
 
-static int cut_open(struct rig *r)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", r->file.fd);
-	return open(path, O_RDWR | O_TRUNC | O_CLOEXEC) < 0 ? -errno : 0;
-}
-
 static const struct op by_fd = { run_truncate, cut, .to_end = true };
 static const struct op by_path = { cut_path, cut, .to_end = true };
-static const struct op by_open = { cut_open, cut, .to_end = true };
 
 /*
  * Small files
