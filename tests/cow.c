@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 
 #include "ops.h"
+#include "place.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
@@ -252,6 +253,7 @@ TEST_F_TIMEOUT(fork, aio_read, ROW_S)
 struct pair {
 	struct rig r;
 	int	   other;
+	char	   name[32];	/* of that */
 	char	   *want, *got;
 };
 
@@ -298,7 +300,6 @@ static int run_clone(void *arg)
 FIXTURE_SETUP(shared)
 {
 	off_t len = variant->map == DP_MAP_PMD ? PMD : LEN;
-	char name[32];
 
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
@@ -307,8 +308,9 @@ FIXTURE_SETUP(shared)
 	 * The other file stays: when the kernel loses count of the references of a block,
 	 * no file of a later row gets that one.
 	 */
-	snprintf(name, sizeof(name), "kept-%d", getpid());
-	self->p.other = openat(self->p.r.file.dir, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	snprintf(self->p.name, sizeof(self->p.name), "kept-%d", getpid());
+	self->p.other = openat(self->p.r.file.dir, self->p.name, O_RDWR | O_CREAT | O_CLOEXEC,
+			       0600);
 	ASSERT_GE(self->p.other, 0);
 	ASSERT_EQ(0, dp_child_start(&self->p.r.racer, run_clone, &self->p));
 	ASSERT_EQ(0, dp_child_wait(&self->p.r.racer, SOON_MS))
@@ -377,6 +379,40 @@ static void diverge(struct __test_metadata *_metadata, struct pair *p,
 TEST_F_TIMEOUT(shared, none, ROW_S)
 {
 	diverge(_metadata, &self->p, variant->op, DP_PIN_NONE);
+}
+
+/* The kernel forgets the files, and meets them for the first time. */
+static void remount(struct __test_metadata *_metadata, struct pair *p)
+{
+	struct dp_file *f = &p->r.file;
+	struct place place = { 0 };
+
+	ASSERT_EQ(0, place_find(&place));
+	munmap(f->map, f->len);
+	close(f->fd);
+	close(f->dir);
+	close(p->other);
+	ASSERT_EQ(0, umount(place.path) ? errno : 0);
+	ASSERT_EQ(0, place_mount(&place));
+	f->dir = open(place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->fd = openat(f->dir, f->name, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, f->fd);
+	p->other = openat(f->dir, p->name, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, p->other);
+	ASSERT_EQ(f->map, mmap(f->map, f->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			       f->fd, 0));
+}
+
+/* Pages of a copy are like any others. */
+TEST_F_TIMEOUT(shared, remounted, ROW_S)
+{
+	struct pair *p = &self->p;
+
+	if (!getenv("DAXPIN_GUEST"))
+		SKIP(return, "somebody may need the file system: not in a guest of daxpin");
+	diverge(_metadata, p, variant->op, DP_PIN_NONE);
+	remount(_metadata, p);
+	check_shared(_metadata, p);
 }
 
 TEST_F_TIMEOUT(shared, vmsplice, ROW_S)
