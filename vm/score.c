@@ -6,9 +6,9 @@
  *	score -p RUN-FOLDER		of `run.sh faults`: which faults apply
  *
  * A fault is detected by a row that fails with it and passes without it, or fails for
- * another reason, or by a splat that only its cell has; in a cell that is lost, or whose
- * fault never fired, nothing is.  -j prints JSON, a fault a line, -m a table in Markdown,
- * and -t TAP.
+ * another reason, by a splat that only its cell has, or by what a cell leaves behind whose
+ * rows all pass; in a cell that is lost, or whose fault never fired, nothing is.  -j prints
+ * JSON, a fault a line, -m a table in Markdown, and -t TAP.
  *
  * Exit status: 0 all that apply are detected, 1 one is not, 2 bad input, 3 one is not
  * and its evidence is lost.
@@ -33,7 +33,7 @@ static const struct {
 	{ "hang",    "does not (return|end)|lost wake-up|neither ended nor|terminated by timeout" },
 	{ "wait",    "did not wait|(un)?interruptible|could be pinned|can be killed" },
 	{ "data",    "data|another block|another file|flush|bytes|content|cut off" },
-	{ "counter", "left pins|references|refs|pins are" },
+	{ "counter", "left pins|references|refs|pins are|pins .* are left" },
 	{ "signal",  "SIG[A-Z]+|signal" },
 	{ "errno",   "^Expected .* == .*(err|errno|result|pin)" },
 };
@@ -139,6 +139,15 @@ static bool tells(const struct row *r, const struct row *well)
 	       (well->state == ROW_FAILED && strcmp(how_of(r->text), how_of(well->text)));
 }
 
+/* Then its verdict is of what is left: pins, an unclean file system. */
+static bool all_pass(const struct cell *c)
+{
+	for (const struct row *r = c->rows; r < c->rows + c->nrows; r++)
+		if (r->state != ROW_OK)
+			return false;
+	return !c->nsplats;
+}
+
 /* What the cell has that the one without the fault has not; lost when that has lost rows. */
 static enum state compare(struct bug *b, const struct cell *c, const struct cell *well)
 {
@@ -156,6 +165,8 @@ static enum state compare(struct bug *b, const struct cell *c, const struct cell
 	for (const struct splat *s = c->splats; s < c->splats + c->nsplats; s++)
 		if (s->state == SPLAT_BAD && !s->follow && !has_splat(well, s->title))
 			witness_add(b, c, NULL, "log", s->title);
+	if (none == MISSED && c->verdict == FAIL && well->verdict != FAIL && all_pass(c))
+		witness_add(b, c, NULL, how_of(c->reason), c->reason);
 	return none;
 }
 
