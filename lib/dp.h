@@ -437,7 +437,7 @@ long dp_vmstat(const char *name);
 
 /*
  * Warnings of the kernel's since it booted (kernel/panic.c, __warn(), in
- * /sys/kernel/warn_count), -1 when the kernel does not tell (before 6.2).
+ * /sys/kernel/warn_count), -1 when the kernel does not tell (before 6.2 and late 6.1).
  */
 long dp_warn_count(void);
 

@@ -783,6 +783,8 @@ static void find_failures(struct judge *j)
 {
 	const char *umount = get(&j->init, "umount"), *fsck = get(&j->init, "fsck");
 	const char *began = NULL, *run = get(&j->init, "run"), *pins = get(&j->init, "pins");
+	/* What a program leaves behind that was killed is no failure of the kernel's. */
+	enum note left = run && after(run, "exit") ? BROKEN : MISSING;
 
 	for (struct splat *s = j->splats; s < j->splats + j->nsplats; s++) {
 		if (s->state != SPLAT_BAD || is_repeat(j, s))
@@ -805,14 +807,12 @@ static void find_failures(struct judge *j)
 		if (!r->known)
 			note(j, BROKEN, "%s: %s", r->name, r->why);
 	}
-	/* What a program leaves behind that was killed may keep it busy. */
 	if (umount && strcmp(umount, "0"))
-		note(j, run && after(run, "exit") ? BROKEN : MISSING, "umount: %s", umount);
+		note(j, left, "umount: %s", umount);
 	if (fsck && strcmp(fsck, "0"))
 		note(j, BROKEN, "fsck exit %s", fsck);
 	if (pins && strcmp(pins, "0"))
-		note(j, run && after(run, "exit") ? BROKEN : MISSING,
-		     "%s pins (FOLL_PIN) are left that nobody holds", pins);
+		note(j, left, "%s pins (FOLL_PIN) are left that nobody holds", pins);
 }
 
 /* What is missing */

@@ -165,7 +165,8 @@ static enum state compare(struct bug *b, const struct cell *c, const struct cell
 	for (const struct splat *s = c->splats; s < c->splats + c->nsplats; s++)
 		if (s->state == SPLAT_BAD && !s->follow && !has_splat(well, s->title))
 			witness_add(b, c, NULL, "log", s->title);
-	if (none == MISSED && c->verdict == FAIL && well->verdict != FAIL && all_pass(c))
+	if (none == MISSED && (well->verdict == PASS || well->verdict == KNOWN) &&
+	    c->verdict == FAIL && all_pass(c))
 		witness_add(b, c, NULL, how_of(c->reason), c->reason);
 	return none;
 }
