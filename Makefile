@@ -54,9 +54,9 @@ $(addprefix $(O)/programs/,dm_helper $(TESTS)) &: $(wildcard tests/*.[ch] lib/*.
 # After the tests, which make the copy of the harness.
 $(O)/programs/ctl: selftest/ctl.c lib/daxpin_uapi.h $(addprefix $(O)/programs/,$(TESTS))
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Wno-unused-parameter -isystem $(O)/programs -isystem $(KSFT) \
-		-I. $< -o $@
+		-I. $< $(O)/programs/libdp.a -o $@
 
-$(O)/programs/init: vm/init.c vm/clock.h vm/xfs_sb.c vm/xfs_sb.h lib/dp_knob.c lib/dp.h lib/daxpin_uapi.h | $(O)/programs
+$(O)/programs/init: vm/init.c vm/clock.h vm/xfs_sb.c vm/xfs_sb.h $(addprefix lib/,dp_data.c dp_kept.c dp_knob.c dp.h daxpin_uapi.h) | $(O)/programs
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ilib -static $(filter %.c,$^) -o $@
 
 # What depends on a kernel: out/kernels/NAME is a folder of vm/kernel.sh, and

@@ -37,12 +37,15 @@ void dp_data_fill(void *buf, size_t len, off_t off, uint64_t seed);
 /* Offset of the first difference between @a and @b, or -1. */
 off_t dp_data_differ(const void *a, const void *b, size_t len);
 
+/* A sum of @len bytes, which depends on their order and on @sum, that of those before them. */
+uint64_t dp_data_sum(const void *buf, size_t len, uint64_t sum);
+
 /*
  * What a file must hold after what was done to it: pieces in the order of their
  * offsets, the first at 0 and each up to the next.  A piece is the data of a seed from
  * an offset of it on, or with seed 0 zeroes, as all that is beyond the size.
  */
-#define DP_PIECES	16
+#define DP_PIECES	32
 
 struct dp_piece {
 	off_t	 off;		/* in the file */
@@ -60,6 +63,10 @@ void dp_content_init(struct dp_content *x, off_t size, uint64_t seed);
 
 /* @len bytes at @off become the data of @seed from @from on; the size stays. */
 void dp_content_put(struct dp_content *x, off_t off, off_t len, uint64_t seed, off_t from);
+
+/* @len bytes at @to become what @from has at @off, which may be @x itself; the size stays. */
+void dp_content_copy(struct dp_content *x, off_t to, const struct dp_content *from, off_t off,
+		     off_t len);
 
 /* As truncate(2), whether the file shrinks or grows. */
 void dp_content_cut(struct dp_content *x, off_t size);
@@ -120,10 +127,11 @@ struct dp_file {
 	int		 dir;		/* of the folder, for unlink */
 	char		*map;		/* MAP_SHARED, the whole file, NULL: not held */
 	size_t		 len;		/* bytes at creation; a multiple of the page size */
-	char		 name[32];
+	char		 name[64];
 	uint64_t	 seed;
 	bool		 dax;		/* statx() says S_DAX */
 	bool		 written;	/* FIEMAP: no unwritten extent and no hole */
+	bool		 kept;		/* dp_file_keep() */
 	int		 pmds;		/* PMD entries mapped, -1: nothing to tell them by */
 };
 
@@ -140,6 +148,18 @@ int dp_file_open(struct dp_file *f, const char *dir, size_t len, enum dp_map how
 
 /* Unmap, close and unlink.  The caller must hold no pin on it: new kernels wait for ever. */
 void dp_file_close(struct dp_file *f);
+
+#define DP_KEPT	"remount-"	/* how the names of kept files begin */
+
+/*
+ * dp_file_close() is to leave it where it is, under a name with a sum of what read(2) returns
+ * now.  1: it will.  0: not this file, which is not DAX, has no name, is as large as a PMD, or
+ * less than half of its file system is free.  Or -errno.
+ */
+int dp_file_keep(struct dp_file *f);
+
+/* 1: the file at @path, which has been kept, holds what it did then; 0: it does not, or -errno. */
+int dp_kept_right(const char *path);
 
 /*
  * Children: what may block runs in one, and is watched from outside.

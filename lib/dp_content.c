@@ -59,6 +59,19 @@ void dp_content_put(struct dp_content *x, off_t off, off_t len, uint64_t seed, o
 	drop(x, i + 1, end, 0);
 }
 
+void dp_content_copy(struct dp_content *x, off_t to, const struct dp_content *from, off_t off,
+		     off_t len)
+{
+	struct dp_content was = *from;
+	int i = split(&was, off), end = split(&was, off + len);
+
+	for (; i < end; i++) {
+		const struct dp_piece *p = &was.piece[i];
+
+		dp_content_put(x, to + p->off - off, p[1].off - p->off, p->seed, p->from);
+	}
+}
+
 void dp_content_cut(struct dp_content *x, off_t size)
 {
 	int i = split(x, size);

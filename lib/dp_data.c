@@ -121,3 +121,18 @@ off_t dp_data_differ(const void *a, const void *b, size_t len)
 			return i;
 	return -1;
 }
+
+/* A step can be undone, so that no word is lost; the factor carries it to the higher bits. */
+uint64_t dp_data_sum(const void *buf, size_t len, uint64_t sum)
+{
+	const char *p = buf;
+
+	for (size_t i = 0; i < len; i += sizeof(sum)) {
+		uint64_t word = 0;
+
+		memcpy(&word, p + i, len - i < sizeof(word) ? len - i : sizeof(word));
+		sum = (sum ^ word) * GOLDEN;
+		sum ^= sum >> 32;
+	}
+	return sum;
+}

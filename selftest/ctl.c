@@ -17,6 +17,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/daxpin_uapi.h"
+#include "lib/dp.h"
 
 #define SYSLOG_ACTION_CONSOLE_LEVEL 8
 
@@ -116,6 +117,22 @@ TEST_F(ctl, unheard)
 	EXPECT_EQ(0, klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 1));
 	EXPECT_EQ(0, wedge(DAXPIN_WEDGE_WARN));
 	EXPECT_EQ(0, klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 7));
+}
+
+/* The file changes when its row has looked for the last time. */
+TEST_F(ctl, other_data)
+{
+	struct dp_file f;
+	int fd;
+
+	TH_LOG("witness: none=1");
+	ASSERT_EQ(0, dp_file_open(&f, getenv("DAXPIN_DIR"), 4 * getpagesize(), DP_MAP_PTE, 1));
+	fd = dup(f.fd);
+	ASSERT_EQ(1, dp_file_keep(&f));
+	TH_LOG("event: kept=%s", f.name);
+	dp_file_close(&f);
+	EXPECT_EQ(1, pwrite(fd, "", 1, 0));
+	close(fd);
 }
 
 /* 4 MiB of console take a while on a busy machine. */

@@ -222,6 +222,26 @@ static void test_data_differ(void)
 	equal(-1, dp_data_differ(a, b, 0), "differ: nothing to compare");
 }
 
+static void test_data_sum(void)
+{
+	char a[4099];
+	uint64_t sum;
+	long missed = 0;
+
+	dp_data_fill(a, sizeof(a), 0, SEED);
+	sum = dp_data_sum(a, sizeof(a), 0);
+	for (size_t i = 0; i < sizeof(a); i++) {
+		a[i] ^= 1;
+		missed += dp_data_sum(a, sizeof(a), 0) == sum;
+		a[i] ^= 1;
+	}
+	equal(0, missed, "sum: every byte counts");
+	row(sum == dp_data_sum(a + 2048, sizeof(a) - 2048, dp_data_sum(a, 2048, 0)),
+	    "sum: in two parts");
+	row(sum != dp_data_sum(a, 2048, dp_data_sum(a + 2048, sizeof(a) - 2048, 0)),
+	    "sum: the order counts");
+}
+
 /* The same done to bytes, which is how a file would do it. */
 struct bytes {
 	char	data[4096];
@@ -252,6 +272,9 @@ static void bytes_do(struct bytes *b, int what, off_t off, off_t len, uint64_t s
 		memset(b->data + off, 0, len);
 		b->size += len;
 		break;
+	case 4:
+		memmove(b->data + off, b->data + from, len);
+		break;
 	}
 }
 
@@ -270,6 +293,9 @@ static void content_do(struct dp_content *x, int what, off_t off, off_t len, uin
 		break;
 	case 3:
 		dp_content_insert(x, off, len);
+		break;
+	case 4:
+		dp_content_copy(x, off, x, from, len);
 		break;
 	}
 }
@@ -291,7 +317,7 @@ static void test_content(void)
 			off_t off = random() % (b.size + 1);
 			off_t len = random() % (b.size - off + 1) % 700;
 			uint64_t seed = random() % 3, from = random() % 100;
-			int what = random() % 4, at = random() % 4096;
+			int what = random() % 5, at = random() % 4096;
 			char got[4096];
 
 			if (what == 1)
@@ -908,6 +934,65 @@ static void test_file(enum dp_map how)
 	nothing_left(&was, "file: close, twice, leaves nothing");
 }
 
+/* As dp_file_open() makes it on DAX, with no data: a file in @dir. */
+static bool file_in(struct dp_file *f, const char *dir)
+{
+	*f = (struct dp_file){ .len = getpagesize(), .dax = true, .name = "file" };
+	f->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->fd = openat(f->dir, f->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (ftruncate(f->fd, f->len))
+		return false;
+	f->map = mmap(NULL, f->len, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+	return f->map != MAP_FAILED;
+}
+
+static void test_kept(struct dp_file *f, const char *dir)
+{
+	char path[128];
+
+	equal(1, dp_file_keep(f), "kept: a file");
+	snprintf(path, sizeof(path), "%s/%s", dir, f->name);
+	equal(1, dp_kept_right(path), "kept: it is what it was");
+	f->map[77] ^= 1;
+	equal(0, dp_kept_right(path), "kept: with another byte it is not");
+	f->map[77] ^= 1;
+	equal(0, ftruncate(f->fd, f->len - 1), "kept: cut off");
+	equal(0, dp_kept_right(path), "kept: shorter it is not");
+	dp_file_close(f);
+	row(!unlink(path), "kept: when it is closed it is still there");
+	equal(-ENOENT, dp_kept_right(path), "kept: it is gone");
+	equal(-EINVAL, dp_kept_right(dir), "kept: a name without a sum");
+}
+
+/* It does not stay. */
+static void test_not_kept(struct dp_file *f, const char *why)
+{
+	equal(0, dp_file_keep(f), why);
+	dp_file_close(f);
+}
+
+/* On a file system of which most is free. */
+static void test_file_kept(void)
+{
+	char dir[] = "/dev/shm/unit_lib.XXXXXX";
+	struct held was = held_now();
+	struct dp_file f;
+
+	if (!mkdtemp(dir) || !file_in(&f, dir)) {
+		skip("kept: a file", "none can be made in /dev/shm");
+		return;
+	}
+	test_kept(&f, dir);
+	row(file_in(&f, dir), "kept: another file");
+	f.dax = false;
+	test_not_kept(&f, "kept: not one of the page cache");
+	row(file_in(&f, dir), "kept: another file");
+	unlinkat(f.dir, f.name, 0);
+	test_not_kept(&f, "kept: not one that has no name");
+	row(!rmdir(dir), "kept: the folder is empty");
+	nothing_left(&was, "kept: nothing is left");
+}
+
 /* With @fds files to open left, dp_file_open() fails with @want, and nothing else happens. */
 static void file_refused(int want, const char *dir, int fds, const char *name)
 {
@@ -1407,6 +1492,7 @@ int main(void)
 	test_data_pieces();
 	test_data_seeds();
 	test_data_differ();
+	test_data_sum();
 	test_content();
 	test_time();
 	test_child_result();
@@ -1423,6 +1509,7 @@ int main(void)
 	test_child_rest();
 	test_file(DP_MAP_PTE);
 	test_file(DP_MAP_PMD);
+	test_file_kept();
 	test_file_refused();
 	test_dev_refused();
 	test_dev_missing();

@@ -98,6 +98,8 @@ struct rig {
 	unsigned int		 settle_ms;	/* instead of SETTLE_MS, if not 0 */
 	bool			 ext4;
 	bool			 waited;	/* the operation did */
+	bool			 looked;	/* the data were what they must be, or the row says so */
+	const char		*test;		/* its name */
 	char			 seen[PIN_LEN];	/* what the device got from a read pin */
 };
 
@@ -146,7 +148,8 @@ static inline bool is_ext4(int fd)
 static inline void rig_open(struct __test_metadata *_metadata, struct rig *r, enum dp_map map,
 			    off_t len)
 {
-	dp_case_begin(_metadata->name);
+	r->test = _metadata->name;
+	dp_case_begin(r->test);
 	ASSERT_EQ(0, dp_file_open(&r->file, getenv("DAXPIN_DIR"), len, map, FILE_SEED));
 	ASSERT_EQ(dax_promised(), r->file.dax);
 	ASSERT_TRUE(r->file.written);
@@ -172,12 +175,20 @@ static inline void rig_punch(struct __test_metadata *_metadata, struct rig *r, o
 	r->hole_len = len;
 }
 
+/* After a remount the file is to be what the row has seen in the end: init looks. */
+static inline void leave_file(struct rig *r)
+{
+	if (r->looked && getenv("DAXPIN_GUEST") && dp_file_keep(&r->file) == 1)
+		fprintf(stderr, "# rig.h:%d:%s:event: kept=%s\n", __LINE__, r->test, r->file.name);
+}
+
 static inline void rig_close(struct rig *r)
 {
 	dp_unpin(&r->pin, NULL);	/* first: the racer may be waiting for it */
 	if (!dp_child_kill(&r->racer) || !dp_child_kill(&r->toucher))
 		return;			/* what they hold would stop us as well */
 	dp_dev_close(&r->dev);
+	leave_file(r);
 	dp_file_close(&r->file);
 }
 
@@ -612,6 +623,7 @@ static inline void check_data(struct __test_metadata *_metadata, struct rig *r)
 	check_content(_metadata, r, want);
 	check_seen(_metadata, r, &want[0]);
 	check_tail(_metadata, r, &want[0]);
+	r->looked = true;
 }
 
 /* It gives nothing up: the pinned page is the file's still. */

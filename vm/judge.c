@@ -156,6 +156,7 @@ struct row {
 	size_t			 turn;		/* it was the so many-th to run, 0: it never did */
 	char			*why;		/* it failed or was skipped */
 	struct list		 messages;
+	char			*kept;		/* its file, which stays for a remount */
 	const struct conf	*known;
 	enum row_state		 state;
 	bool			 failed;	/* an expectation of it, whatever its result */
@@ -449,6 +450,8 @@ static void run_line(struct judge *j, char **group)
 
 /* "key=value" after "witness: " is what a row shows for its premise. */
 static struct pattern witness = { .re = "witness: [a-z0-9_]+=[[:graph:]]" };
+/* The file of the row stays, by that name. */
+static struct pattern kept = { .re = "event: kept=([[:graph:]]+)$" };
 static struct pattern harness_says = { .re = "^  +(OK|FAIL|SKIP)  " };
 /* "file:line:test:Expected 0 (0) == err (-5)", or "... 'a' == 'b'." */
 static struct pattern placed = { .re = "^([^ :]+:[0-9]+):[^ :]+:(.+)$" };
@@ -476,6 +479,8 @@ static void message_line(struct judge *j, char **group)
 		return;
 	}
 	text += strspn(text, " ");
+	if (match(&kept, text, said))
+		r->kept = said[1];
 	if (match(&witness, text, NULL))
 		r->witness = true;
 	else if (!strstr(text, "event: "))
@@ -779,10 +784,22 @@ static bool is_repeat(const struct judge *j, const struct splat *s)
 	return false;
 }
 
+/* Init said @what, "NAME: REASON", of a file that is kept: whose was it? */
+static void find_kept(struct judge *j, const char *what)
+{
+	const char *reason = strstr(what, ": ") ?: "", *owner = "no row";
+
+	for (const struct row *r = j->rows; r < j->rows + j->nrows; r++)
+		if (r->kept && !strncmp(r->kept, what, reason - what))
+			owner = r->name;
+	note(j, BROKEN, "%s: its file after a remount%s", owner, reason);
+}
+
 static void find_failures(struct judge *j)
 {
-	const char *umount = get(&j->init, "umount"), *fsck = get(&j->init, "fsck");
+	const char *umount = get(&j->init, "umount"), *remount = get(&j->init, "remount");
 	const char *began = NULL, *run = get(&j->init, "run"), *pins = get(&j->init, "pins");
+	const char *fsck = get(&j->init, "fsck");
 	/* What a program leaves behind that was killed is no failure of the kernel's. */
 	enum note left = run && after(run, "exit") ? BROKEN : MISSING;
 
@@ -809,6 +826,11 @@ static void find_failures(struct judge *j)
 	}
 	if (umount && strcmp(umount, "0"))
 		note(j, left, "umount: %s", umount);
+	if (remount && strcmp(remount, "0"))
+		note(j, BROKEN, "mounted again: %s", remount);
+	for (size_t i = 0; i < j->init.n; i++)
+		if (after(j->init.v[i], "kept "))
+			find_kept(j, after(j->init.v[i], "kept "));
 	if (fsck && strcmp(fsck, "0"))
 		note(j, BROKEN, "fsck exit %s", fsck);
 	if (pins && strcmp(pins, "0"))
@@ -903,6 +925,8 @@ static void check_init(struct judge *j)
 		note(j, MISSING, "no umount result");
 	else if (!strcmp(umount, "0") && !get(&j->init, "fsck"))
 		note(j, MISSING, "no fsck result");
+	else if (!strcmp(umount, "0") && !get(&j->init, "remount"))
+		note(j, MISSING, "no result of a remount");
 	if (!get(&j->init, "pins"))
 		note(j, MISSING, "no count of pins");
 	check_warnings(j);
