@@ -31,6 +31,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "dax_folder.h"
+#include "fs_ioctl.h"
 #include "kselftest_harness.h"
 #include "lib/dp.h"
 #include "nameless.h"
@@ -52,8 +54,7 @@
 #define RETURN_MS	20000	/* the operation ends once the pin is gone */
 #define ROW_S		120	/* more than all bounds of a row together */
 
-/* Fixed numbers of ext4 and xfs, which have no header for user space. */
-#define EXT4_IOC_SWAP_BOOT	_IO('f', 17)
+/* A fixed number of xfs; its header would be one more to have. */
 #define XFS_IOC_SWAPEXT		_IOWR('X', 109, struct swapext)
 
 /* struct xfs_swapext; what it says of the file may be wrong, for the page cache goes first. */
@@ -73,12 +74,13 @@ static const char *const counters[COUNTERS] = {
 	"collision_checks", "association_checks", "dirty_checks",
 };
 
-enum op { TRUNCATE, PUNCH, ZERO, COLLAPSE, INSERT, SWAP, REFLINK, DEDUPE };
+enum op { TRUNCATE, PUNCH, ZERO, COLLAPSE, INSERT, SWAP, REFLINK, DEDUPE, EXCHANGE };
 
 /* As the kernel calls them. */
 static const char *const op_names[] = {
 	[TRUNCATE] = "truncate", [PUNCH] = "punch", [ZERO] = "zero", [COLLAPSE] = "collapse",
 	[INSERT] = "insert", [SWAP] = "swap", [REFLINK] = "reflink", [DEDUPE] = "dedupe",
+	[EXCHANGE] = "exchange",
 };
 
 /* A page that is pinned, as a report has it. */
@@ -386,6 +388,16 @@ static int run_dedupe(const struct rig *r)
 	return err;
 }
 
+/* A page of this file goes to the other, and the other's comes here. */
+static int run_exchange(const struct rig *r)
+{
+	struct xfs_exchange_range x = {
+		.file1_fd = r->other, .file2_offset = r->off, .length = PAGE,
+	};
+
+	return ioctl(r->file.fd, XFS_IOC_EXCHANGE_RANGE, &x) ? -errno : 0;
+}
+
 /* Since 6.15 the file systems' own functions may be inlined, and this one cannot. */
 static int break_divert(int fd)
 {
@@ -415,6 +427,8 @@ static int run_op(void *arg)
 		return run_reflink(r);
 	case DEDUPE:
 		return run_dedupe(r);
+	case EXCHANGE:
+		return run_exchange(r);
 	default:
 		return run_fallocate(r);
 	}
@@ -510,6 +524,16 @@ static int unlink_close(void *arg)
 	if (fd < 0 || unlinkat(r->dir, r->name, 0))
 		return -errno;
 	return close(fd) ? -errno : 0;
+}
+
+/* Since 6.15 an inode that goes waits for its pages; before that there is nothing to skip. */
+static int evict_unguarded(void *arg)
+{
+	int fault = dp_divert("dax_break_layout_final");
+
+	if (fault < 0 && fault != -ENOENT)
+		return fault;
+	return unlink_close(arg);
 }
 
 /* Leave the file to the racer. */
@@ -618,6 +642,21 @@ TEST_F_TIMEOUT(collision, unlink, ROW_S)
 	hand_over(r);
 	watch(_metadata, r, COLLISION, 1);
 	check_given_up(_metadata, r, "evict", start(_metadata, r, unlink_close));
+	close(r->dir);
+}
+
+TEST_F_TIMEOUT(collision, evict, ROW_S)
+{
+	struct rig *r = &self->r;
+
+	take_pin(_metadata, r, 2, variant->pin);
+	hand_over(r);
+	watch(_metadata, r, COLLISION, 1);
+	ASSERT_EQ(DP_DONE, start(_metadata, r, evict_unguarded));
+	ASSERT_EQ(0, dp_child_wait(&r->racer, RETURN_MS));
+	check_collision(_metadata, r, "evict", 2);
+	drop_pins(_metadata, r);
+	check_counts(_metadata, r, COLLISION, 1);
 	close(r->dir);
 }
 
@@ -1150,6 +1189,44 @@ TEST_F_TIMEOUT(reflink, not_shared, ROW_S)
 	o.was = 0;
 	check_owner(_metadata, r, &o, NOBODY, "truncate", r->other_ino);
 	check_counts(_metadata, r, ASSOCIATION, 2);
+}
+
+/*
+ * Exchange of blocks
+ */
+
+FIXTURE(exchange) {
+	struct rig r;
+};
+
+FIXTURE_SETUP(exchange)
+{
+	if (missing())
+		SKIP(return, "%s", missing());
+	dax_folder(_metadata);
+	rig_open(_metadata, &self->r, DP_MAP_PTE);
+}
+
+FIXTURE_TEARDOWN(exchange)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(exchange, collision, ROW_S)
+{
+	collide(_metadata, &self->r, DP_PIN_VMSPLICE, EXCHANGE, AT(2), PAGE);
+}
+
+TEST_F_TIMEOUT(exchange, silent, ROW_S)
+{
+	struct rig *r = &self->r;
+
+	take_pin(_metadata, r, 2, DP_PIN_VMSPLICE);
+	drop_pins(_metadata, r);
+	watch(_metadata, r, COLLISION, 0);
+	start_op(_metadata, r, EXCHANGE, AT(2), PAGE, DP_DONE);
+	check_silent(_metadata, r, COLLISION_CHECKS);
+	check_silent(_metadata, r, ASSOCIATION_CHECKS);
 }
 
 /*

@@ -228,6 +228,87 @@ TEST_F_TIMEOUT(reflink, dio_write, ROW_S)
 	share(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
 }
 
+/* There is no other file: a range of the pinned one becomes another's clone. */
+FIXTURE(reflink_within) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(reflink_within) {
+	struct collision c;	/* its off is the clone's, its mode the source's */
+};
+
+static int run_clone_within(struct rig *r)
+{
+	struct file_clone_range c = {
+		.src_fd = r->file.fd, .src_offset = r->c->mode, .src_length = r->c->len,
+		.dest_offset = r->c->off,
+	};
+
+	return ioctl(r->file.fd, FICLONERANGE, &c) ? -errno : 0;
+}
+
+/* With what a device has written until then, which is all of it if it was waited for. */
+static void cloned_within(const struct collision *c, struct dp_content *x)
+{
+	dp_content_copy(x, c->off, x, c->mode, c->len);
+}
+
+static void cloned_before(const struct collision *c, struct dp_content *x)
+{
+	dp_content_put(x, c->off, c->len, FILE_SEED, c->mode);
+}
+
+static const struct op clone_within = { run_clone_within, cloned_within };
+static const struct op clone_before = { run_clone_within, cloned_before };
+
+FIXTURE_VARIANT_ADD(reflink_within, clone_to)   { { &clone_within, 0,   PIN, PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink_within, clone_from) { { &clone_within, PIN, 0,   PIN_LEN, PIN, WAITS } };
+
+FIXTURE_SETUP(reflink_within)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+}
+
+FIXTURE_TEARDOWN(reflink_within)
+{
+	rig_close(&self->r);
+}
+
+/* A store to one range is not seen in the other. */
+static void share_within(struct __test_metadata *_metadata, struct rig *r, enum dp_pin_kind kind,
+			 struct collision c)
+{
+	const char *source = r->file.map + c.mode;
+	char before[PIN_LEN];
+
+	if (c.mode == PIN && !dp_pin_writes(kind))
+		c.outcome = MAY_WAIT;
+	if (!r->file.dax)
+		c.op = &clone_before;
+	collide_with(_metadata, r, kind, &c);
+	memcpy(before, source, PIN_LEN);
+	r->file.map[c.off + PAGE] ^= 1;
+	EXPECT_EQ(-1, dp_data_differ(before, source, PIN_LEN))
+		TH_LOG("a store to one range shows in the other, at the offset that is seen");
+}
+
+TEST_F_TIMEOUT(reflink_within, vmsplice, ROW_S)
+{
+	share_within(_metadata, &self->r, DP_PIN_VMSPLICE, variant->c);
+}
+
+TEST_F_TIMEOUT(reflink_within, dio_read, ROW_S)
+{
+	share_within(_metadata, &self->r, DP_PIN_DIO_READ, variant->c);
+}
+
+TEST_F_TIMEOUT(reflink_within, dio_write, ROW_S)
+{
+	share_within(_metadata, &self->r, DP_PIN_DIO_WRITE, variant->c);
+}
+
 /* The inode with the higher number is locked as the second one. */
 FIXTURE(second) {
 	struct pair p;

@@ -110,7 +110,7 @@ static int run_fadvise(struct rig *r)
 	return -posix_fadvise(r->file.fd, 0, r->file.len, r->c->mode);
 }
 
-/* Mappings: the child has the pages mapped as well before it changes anything. */
+/* Mappings: whoever changes them has the pages mapped before. */
 
 static int populate(struct rig *r)
 {
@@ -162,7 +162,10 @@ static int run_mremap(struct rig *r)
 	if (map == MAP_FAILED)
 		return -errno;
 	map = mremap(r->file.map, r->file.len, r->file.len, MREMAP_MAYMOVE | MREMAP_FIXED, map);
-	return map == MAP_FAILED ? -errno : run_again(r, map);
+	if (map == MAP_FAILED)
+		return -errno;
+	r->file.map = map;
+	return run_again(r, map);
 }
 
 static int run_munmap(struct rig *r)
@@ -328,6 +331,71 @@ TEST_F_TIMEOUT(keep, dio_read, ROW_S)
 TEST_F_TIMEOUT(keep, dio_write, ROW_S)
 {
 	collide_with(_metadata, &self->r, DP_PIN_DIO_WRITE, &variant->c);
+}
+
+/*
+ * The mapping through which the pin was taken changes, by its owner's hand: whatever
+ * waits there for a device waits for itself.
+ */
+
+FIXTURE(own) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(own) {
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(own, mprotect)       { { &mprotect_op, .pin = PIN } };
+FIXTURE_VARIANT_ADD(own, mremap)         { { &mremap_op,   .pin = PIN } };
+FIXTURE_VARIANT_ADD(own, dontneed)       { { &madvise_op,  MADV_DONTNEED,       .pin = PIN } };
+FIXTURE_VARIANT_ADD(own, cold)           { { &madvise_op,  MADV_COLD,           .pin = PIN } };
+FIXTURE_VARIANT_ADD(own, pageout)        { { &madvise_op,  MADV_PAGEOUT,        .pin = PIN } };
+FIXTURE_VARIANT_ADD(own, populate_read)  { { &madvise_op,  MADV_POPULATE_READ,  .pin = PIN } };
+FIXTURE_VARIANT_ADD(own, populate_write) { { &madvise_op,  MADV_POPULATE_WRITE, .pin = PIN } };
+FIXTURE_VARIANT_ADD(own, free) { { &madvise_op, MADV_FREE, .pin = PIN, .err = EINVAL } };
+
+FIXTURE_SETUP(own)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+}
+
+FIXTURE_TEARDOWN(own)
+{
+	rig_close(&self->r);
+}
+
+/* If this hangs the harness ends the row. */
+static void change_own(struct __test_metadata *_metadata, struct rig *r, enum dp_pin_kind kind,
+		       const struct collision *c)
+{
+	r->kind = kind;
+	r->c = c;
+	take_pin(_metadata, r);
+	ASSERT_EQ(-op_err(r), c->op->run(r));
+	EXPECT_LT(r->file.dax ? r->pin.idle : 0, dp_pfn_refs(r->pfn))
+		TH_LOG("the pin has gone with the mapping");
+	check_frame(_metadata, r);
+	ASSERT_EQ(0, unpin(r));
+	check_data(_metadata, r);
+	check_refs(_metadata, r);
+}
+
+TEST_F_TIMEOUT(own, vmsplice, ROW_S)
+{
+	change_own(_metadata, &self->r, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(own, aio_read, ROW_S)
+{
+	change_own(_metadata, &self->r, DP_PIN_AIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(own, uring_read, ROW_S)
+{
+	change_own(_metadata, &self->r, DP_PIN_URING_READ, &variant->c);
 }
 
 /*

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two files exchange all of their blocks while a part of one is pinned.
+ * Two files exchange blocks, all or some of them, while a part of one is pinned.
  *
  * A block goes to another file, so that a device must have let go of it before: what
  * it writes then would be in a file that it knows nothing of.  Whoever exchanges
@@ -15,6 +15,7 @@
 #include <xfs/xfs.h>
 
 #include "beside.h"
+#include "dax_folder.h"
 #include "fs_ioctl.h"
 
 #define LEN	(16 * PAGE)
@@ -113,7 +114,10 @@ static int run_swapext(struct rig *r)
 static int run_range(struct rig *r)
 {
 	const struct pair *p = pair_of(r);
-	struct xfs_exchange_range x = { .file1_fd = first(p), .length = LEN };
+	struct xfs_exchange_range x = {
+		.file1_fd = first(p), .file1_offset = r->c->off, .file2_offset = r->c->off,
+		.length = r->c->len,
+	};
 
 	return ioctl(second(p), XFS_IOC_EXCHANGE_RANGE, &x) ? -errno : 0;
 }
@@ -134,7 +138,7 @@ static int run_boot(struct rig *r)
 /* To the pinned file. */
 static void exchanged(const struct collision *c, struct dp_content *x)
 {
-	dp_content_put(x, 0, c->len, OTHER_SEED, 0);
+	dp_content_put(x, c->off, c->len, OTHER_SEED, c->off);
 }
 
 static const struct op swapext = { run_swapext, exchanged };
@@ -142,14 +146,17 @@ static const struct op range = { run_range, exchanged };
 static const struct op move = { run_move };
 static const struct op boot = { run_boot, exchanged };
 
-/* The other file has its own data, or all that the pinned one had when the device was done. */
+/* The other file has its own data, but for what the pinned one had when the device was done. */
 static void check_other(struct __test_metadata *_metadata, const struct rig *r, int other)
 {
-	struct dp_content want;
+	struct dp_content want, was;
 
-	dp_content_init(&want, LEN, r->c->op->effect ? FILE_SEED : OTHER_SEED);
-	if (r->c->op->effect && writes(r) && r->waited)
-		dp_content_put(&want, PIN, PIN_LEN, DEV_SEED, 0);
+	dp_content_init(&want, LEN, OTHER_SEED);
+	dp_content_init(&was, LEN, FILE_SEED);
+	if (writes(r) && r->waited)
+		dp_content_put(&was, PIN, PIN_LEN, DEV_SEED, 0);
+	if (r->c->op->effect)
+		dp_content_copy(&want, r->c->off, &was, r->c->off, r->c->len);
 	EXPECT_EQ(-1, file_wrong_at(other, &want, 0, LEN))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
 }
@@ -299,26 +306,6 @@ TEST_F_TIMEOUT(loader, dio_write, ROW_S)
  * Files that are DAX or not, one by one
  */
 
-/* New files of this row's folder are DAX, the others are not. */
-static void dax_folder(struct __test_metadata *_metadata)
-{
-	const char *top = getenv("DAXPIN_DIR");
-	struct fsxattr x;
-	char path[256];
-	int dir;
-
-	snprintf(path, sizeof(path), "%s/dax", top);
-	ASSERT_TRUE(!mkdir(path, 0700) || errno == EEXIST);
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ASSERT_GE(dir, 0);
-	ASSERT_EQ(0, ioctl(dir, FS_IOC_FSGETXATTR, &x));
-	x.fsx_xflags |= FS_XFLAG_DAX;
-	ASSERT_EQ(0, ioctl(dir, FS_IOC_FSSETXATTR, &x));
-	close(dir);
-	setenv("DAXPIN_DIR", path, 1);
-	setenv("DAXPIN_DAX", "yes", 1);
-}
-
 /* The file that gives its blocks to one that is not DAX is. */
 FIXTURE(donor) {
 	struct pair p;
@@ -380,6 +367,14 @@ FIXTURE_VARIANT(range) {
 
 FIXTURE_VARIANT_ADD(range, first)  { false, { &range, 0, 0, LEN, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(range, second) { true,  { &range, 0, 0, LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(range, exact)  { false, { &range, 0, PIN, PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(range, page)   { true,  { &range, 0, PIN + PAGE, PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(range, head)   { false, { &range, 0, 0, PIN + PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(range, tail)
+	{ true,  { &range, 0, PIN + PIN_LEN - PAGE, LEN - PIN - PIN_LEN + PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(range, before) { false, { &range, 0, 0, PIN, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(range, behind)
+	{ true,  { &range, 0, PIN + PIN_LEN, LEN - PIN - PIN_LEN, PIN, MAY_WAIT } };
 
 FIXTURE_SETUP(range)
 {
@@ -447,6 +442,72 @@ TEST_F_TIMEOUT(range_higher, dio_read, ROW_S)
 	struct collision c = { &range, 0, 0, LEN, PIN, WAITS };
 
 	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &c);
+}
+
+/* There is no other file: two ranges of the pinned one. */
+FIXTURE(within) {
+	struct rig r;
+};
+
+FIXTURE_VARIANT(within) {
+	struct collision c;	/* its off is the pinned range's, its mode the other's */
+};
+
+static int run_within(struct rig *r)
+{
+	struct xfs_exchange_range x = {
+		.file1_fd = r->file.fd, .file1_offset = r->c->off, .file2_offset = r->c->mode,
+		.length = r->c->len,
+	};
+
+	return ioctl(r->file.fd, XFS_IOC_EXCHANGE_RANGE, &x) ? -errno : 0;
+}
+
+static void moved(const struct collision *c, struct dp_content *x)
+{
+	struct dp_content was = *x;
+
+	dp_content_copy(x, c->off, &was, c->mode, c->len);
+	dp_content_copy(x, c->mode, &was, c->off, c->len);
+}
+
+static const struct op within = { run_within, moved, .moves = true };
+
+FIXTURE_VARIANT_ADD(within, lower)  { { &within, 0, PIN, PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(within, higher) { { &within, LEN - PIN_LEN, PIN, PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(within, page)   { { &within, 0, PIN + PAGE, PAGE, PIN, WAITS } };
+
+FIXTURE_SETUP(within)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	dax_folder(_metadata);
+	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
+}
+
+FIXTURE_TEARDOWN(within)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(within, none, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_NONE, &variant->c);
+}
+
+TEST_F_TIMEOUT(within, vmsplice, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(within, dio_read, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_F_TIMEOUT(within, dio_write, ROW_S)
+{
+	collide_with(_metadata, &self->r, DP_PIN_DIO_WRITE, &variant->c);
 }
 
 /* The other file is not DAX. */

@@ -66,10 +66,10 @@ FIXTURE_TEARDOWN(waiters)
 }
 
 static void start_waiting(struct __test_metadata *_metadata, struct rig *r,
-			  const struct collision *c)
+			  enum dp_pin_kind kind, const struct collision *c)
 {
 	r->c = c;
-	r->kind = DP_PIN_VMSPLICE;
+	r->kind = kind;
 	take_pin(_metadata, r);
 	start_op(_metadata, r);
 	ASSERT_TRUE(r->waited);
@@ -94,12 +94,13 @@ static void still_waits(struct __test_metadata *_metadata, const struct rig *r)
  * Two files
  */
 
-static void two_files(struct __test_metadata *_metadata, struct rig *r,
+/* @kind: of the second file's pin. */
+static void two_files(struct __test_metadata *_metadata, struct rig *r, enum dp_pin_kind kind,
 		      const struct collision *c, int first)
 {
 	rig_open(_metadata, &r[1], DP_MAP_PTE, LEN);
-	for (int i = 0; i < 2; i++)
-		start_waiting(_metadata, &r[i], &c[i]);
+	start_waiting(_metadata, &r[0], DP_PIN_VMSPLICE, &c[0]);
+	start_waiting(_metadata, &r[1], kind, &c[1]);
 	goes_on(_metadata, &r[first]);
 	still_waits(_metadata, &r[!first]);
 	goes_on(_metadata, &r[!first]);
@@ -107,12 +108,17 @@ static void two_files(struct __test_metadata *_metadata, struct rig *r,
 
 TEST_F_TIMEOUT(waiters, two_files, ROW_S)
 {
-	two_files(_metadata, self->r, variant->c, 0);
+	two_files(_metadata, self->r, DP_PIN_VMSPLICE, variant->c, 0);
+}
+
+TEST_F_TIMEOUT(waiters, two_files_dio, ROW_S)
+{
+	two_files(_metadata, self->r, DP_PIN_DIO_READ, variant->c, 0);
 }
 
 TEST_F_TIMEOUT(waiters, two_files_back, ROW_S)
 {
-	two_files(_metadata, self->r, variant->c, 1);
+	two_files(_metadata, self->r, DP_PIN_VMSPLICE, variant->c, 1);
 }
 
 /*
@@ -136,11 +142,11 @@ static bool blocks(const struct dp_child *c)
 
 /* The first waits for the pin, and the second for the first. */
 static void queue_up(struct __test_metadata *_metadata, struct rig *r, struct dp_child *second,
-		     const struct collision *c)
+		     enum dp_pin_kind kind, const struct collision *c)
 {
 	struct rig next;
 
-	start_waiting(_metadata, r, &c[0]);
+	start_waiting(_metadata, r, kind, &c[0]);
 	next = *r;
 	next.c = &c[1];
 	ASSERT_EQ(0, dp_child_start(second, run_op, &next));
@@ -156,19 +162,30 @@ static void check_both(struct __test_metadata *_metadata, struct rig *r,
 	struct dp_content want;
 
 	dp_content_init(&want, LEN, FILE_SEED);
+	if (writes(r))
+		dev_write(r, &want);
 	for (int i = 0; i < n; i++)
 		c[i].op->effect(&c[i], &want);
 	check_whole(_metadata, r->file.fd, &want);
 }
 
+static void one_file(struct __test_metadata *_metadata, struct rig *r, struct dp_child *second,
+		     enum dp_pin_kind kind, const struct collision *c)
+{
+	queue_up(_metadata, r, second, kind, c);
+	drop_pin(_metadata, r);
+	ASSERT_EQ(0, dp_child_return(second, RETURN_MS));
+	check_both(_metadata, r, c, 2);
+}
+
 TEST_F_TIMEOUT(waiters, one_file, ROW_S)
 {
-	struct rig *r = &self->r[0];
+	one_file(_metadata, self->r, &self->second, DP_PIN_VMSPLICE, variant->c);
+}
 
-	queue_up(_metadata, r, &self->second, variant->c);
-	drop_pin(_metadata, r);
-	ASSERT_EQ(0, dp_child_return(&self->second, RETURN_MS));
-	check_both(_metadata, r, &variant->c[0], 2);
+TEST_F_TIMEOUT(waiters, one_file_dio, ROW_S)
+{
+	one_file(_metadata, self->r, &self->second, DP_PIN_DIO_READ, variant->c);
 }
 
 /* Who waits first is killed: the pin is the second one's to wait for. */
@@ -177,7 +194,7 @@ TEST_F_TIMEOUT(waiters, heir, ROW_S)
 	struct rig *r = &self->r[0];
 	struct dp_sight s;
 
-	queue_up(_metadata, r, &self->second, variant->c);
+	queue_up(_metadata, r, &self->second, DP_PIN_VMSPLICE, variant->c);
 	ASSERT_EQ(0, kill(r->racer.pid, SIGKILL));
 	ASSERT_EQ(-EINTR, dp_child_wait(&r->racer, RETURN_MS));
 	ASSERT_EQ(0, dp_child_settle(&self->second, &s, SETTLE_MS));
