@@ -9,7 +9,12 @@
  *
  * XFS_IOC_SWAPEXT and XFS_IOC_EXCHANGE_RANGE take two files.  EXT4_IOC_SWAP_BOOT exchanges
  * a file with the boot loader's, which has no name: another exchange brings that to light.
- * EXT4_IOC_MOVE_EXT goes through the page cache, and so refuses DAX files.
+ * EXT4_IOC_MOVE_EXT goes through the page cache, and so refuses DAX files. Of others it
+ * keeps the data of the first file, which get the blocks of the second, the donor; what
+ * that has then is no matter. It moves no page that is dirty, as one is that a device is to
+ * write to.
+ *
+ * Of page-cache files the pinned pages are copies, and nothing waits.
  */
 #include <linux/fs.h>
 #include <xfs/xfs.h>
@@ -79,6 +84,8 @@ static void pair_open(struct __test_metadata *_metadata, struct pair *p)
 {
 	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
 	p->other = file_make(_metadata, "other", OTHER_SEED);
+	if (!p->r.file.dax)
+		ASSERT_EQ(0, fsync(p->r.file.fd));
 }
 
 static void pair_close(struct pair *p)
@@ -146,11 +153,25 @@ static const struct op range = { run_range, exchanged };
 static const struct op move = { run_move };
 static const struct op boot = { run_boot, exchanged };
 
+/* What is read next is what the disk has. A DAX file is never anywhere else. */
+static void forget(struct __test_metadata *_metadata, const struct rig *r, int other)
+{
+	int fd[] = { r->file.fd, other };
+
+	for (int i = 0; !r->file.dax && i < 2; i++) {
+		ASSERT_EQ(0, fsync(fd[i]));
+		ASSERT_EQ(0, posix_fadvise(fd[i], 0, 0, POSIX_FADV_DONTNEED));
+	}
+}
+
 /* The other file has its own data, but for what the pinned one had when the device was done. */
 static void check_other(struct __test_metadata *_metadata, const struct rig *r, int other)
 {
 	struct dp_content want, was;
 
+	forget(_metadata, r, other);
+	if (r->c->op == &move && !r->file.dax)
+		return;		/* the donor's, up to the page that is dirty */
 	dp_content_init(&want, LEN, OTHER_SEED);
 	dp_content_init(&was, LEN, FILE_SEED);
 	if (writes(r) && r->waited)
@@ -182,9 +203,11 @@ static void check_store(struct __test_metadata *_metadata, struct rig *r, int ot
 }
 
 static void exchange(struct __test_metadata *_metadata, struct pair *p, enum dp_pin_kind kind,
-		     const struct collision *c)
+		     struct collision c)
 {
-	collide_with(_metadata, &p->r, kind, c);
+	if (!p->r.file.dax)
+		c.err = c.op == &move && dp_pin_writes(kind) ? EBUSY : 0;
+	collide_with(_metadata, &p->r, kind, &c);
 	check_other(_metadata, &p->r, p->other);
 	check_store(_metadata, &p->r, p->other);
 }
@@ -222,22 +245,22 @@ FIXTURE_TEARDOWN(pair)
 
 TEST_F_TIMEOUT(pair, none, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_NONE, variant->c);
 }
 
 TEST_F_TIMEOUT(pair, vmsplice, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, variant->c);
 }
 
 TEST_F_TIMEOUT(pair, dio_read, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, variant->c);
 }
 
 TEST_F_TIMEOUT(pair, dio_write, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
 }
 
 /*
@@ -334,22 +357,22 @@ static const struct collision donation = { &move, 0, 0, LEN, PIN, RETURNS, EOPNO
 
 TEST_F_TIMEOUT(donor, none, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_NONE, &donation);
+	exchange(_metadata, &self->p, DP_PIN_NONE, donation);
 }
 
 TEST_F_TIMEOUT(donor, vmsplice, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, &donation);
+	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, donation);
 }
 
 TEST_F_TIMEOUT(donor, dio_read, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &donation);
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, donation);
 }
 
 TEST_F_TIMEOUT(donor, dio_write, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, &donation);
+	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, donation);
 }
 
 /*
@@ -396,22 +419,22 @@ FIXTURE_TEARDOWN(range)
 
 TEST_F_TIMEOUT(range, none, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_NONE, variant->c);
 }
 
 TEST_F_TIMEOUT(range, vmsplice, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, variant->c);
 }
 
 TEST_F_TIMEOUT(range, dio_read, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, variant->c);
 }
 
 TEST_F_TIMEOUT(range, dio_write, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
 }
 
 /* The inode with the higher number is locked as the second one. */
@@ -441,7 +464,56 @@ TEST_F_TIMEOUT(range_higher, dio_read, ROW_S)
 {
 	struct collision c = { &range, 0, 0, LEN, PIN, WAITS };
 
-	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &c);
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, c);
+}
+
+/* Neither file is DAX. */
+FIXTURE(cached) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(cached) {
+	bool second;		/* the pinned file is */
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(cached, first)  { false, { &range, 0, 0, LEN, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(cached, second) { true,  { &range, 0, 0, LEN, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(cached, exact)  { false, { &range, 0, PIN, PIN_LEN, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(cached, behind)
+	{ true,  { &range, 0, PIN + PIN_LEN, LEN - PIN - PIN_LEN, PIN, RETURNS } };
+
+FIXTURE_SETUP(cached)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p);
+	self->p.second = variant->second;
+}
+
+FIXTURE_TEARDOWN(cached)
+{
+	pair_close(&self->p);
+}
+
+TEST_F_TIMEOUT(cached, none, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_NONE, variant->c);
+}
+
+TEST_F_TIMEOUT(cached, vmsplice, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, variant->c);
+}
+
+TEST_F_TIMEOUT(cached, dio_read, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, variant->c);
+}
+
+TEST_F_TIMEOUT(cached, dio_write, ROW_S)
+{
+	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
 }
 
 /* There is no other file: two ranges of the pinned one. */
@@ -544,22 +616,22 @@ FIXTURE_TEARDOWN(mixed)
 
 TEST_F_TIMEOUT(mixed, none, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_NONE, variant->c);
 }
 
 TEST_F_TIMEOUT(mixed, vmsplice, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, variant->c);
 }
 
 TEST_F_TIMEOUT(mixed, dio_read, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_DIO_READ, variant->c);
 }
 
 TEST_F_TIMEOUT(mixed, dio_write, ROW_S)
 {
-	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, &variant->c);
+	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
 }
 
 /*
