@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +16,7 @@
 #define CHUNK	(64 * 1024)
 
 /* Of all that read(2) returns, and of how much that is. */
-static int file_sum(int fd, uint64_t *sum)
+static int file_sum(int fd, unsigned long long *sum)
 {
 	static char buf[CHUNK];
 	off_t off = 0;
@@ -44,7 +43,7 @@ int dp_file_keep(struct dp_file *f)
 {
 	char name[64];
 	struct stat st;
-	uint64_t sum;
+	unsigned long long sum;
 	int err;
 
 	if (!f->map || !f->dax || f->len >= DP_PMD_SIZE || !has_room(f->fd))
@@ -57,7 +56,7 @@ int dp_file_keep(struct dp_file *f)
 	err = file_sum(f->fd, &sum);
 	if (err)
 		return err;
-	snprintf(name, sizeof(name), DP_KEPT "%016" PRIx64 "-%.31s", sum, f->name);
+	snprintf(name, sizeof(name), DP_KEPT "%016llx-%.31s", sum, f->name);
 	if (renameat(f->dir, f->name, f->dir, name))
 		return -errno;
 	snprintf(f->name, sizeof(f->name), "%s", name);
@@ -68,10 +67,10 @@ int dp_file_keep(struct dp_file *f)
 int dp_kept_right(const char *path)
 {
 	const char *name = strrchr(path, '/');
-	uint64_t wanted, sum;
+	unsigned long long wanted, sum;
 	int fd, err;
 
-	if (sscanf(name ? name + 1 : path, DP_KEPT "%16" SCNx64, &wanted) != 1)
+	if (sscanf(name ? name + 1 : path, DP_KEPT "%16llx", &wanted) != 1)
 		return -EINVAL;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -69,8 +69,10 @@ shellcheck_all() {
 
 checkpatch_all() {
 	# shellcheck disable=SC2046	# a list of files
-	out/linux/scripts/checkpatch.pl --quiet --terse --show-types \
-		--ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG -f $(c_files)
+	found=$(out/linux/scripts/checkpatch.pl --quiet --terse --show-types \
+		--ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG -f $(c_files)) && return
+	echo "$found" | grep -v '^total: '
+	return 1
 }
 
 unit() {

@@ -261,8 +261,10 @@ static void cloned_before(const struct collision *c, struct dp_content *x)
 static const struct op clone_within = { run_clone_within, cloned_within };
 static const struct op clone_before = { run_clone_within, cloned_before };
 
-FIXTURE_VARIANT_ADD(reflink_within, clone_to)   { { &clone_within, 0,   PIN, PIN_LEN, PIN, WAITS } };
-FIXTURE_VARIANT_ADD(reflink_within, clone_from) { { &clone_within, PIN, 0,   PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink_within, clone_to)
+	{ { &clone_within, 0,   PIN, PIN_LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink_within, clone_from)
+	{ { &clone_within, PIN, 0,   PIN_LEN, PIN, WAITS } };
 
 FIXTURE_SETUP(reflink_within)
 {

@@ -98,7 +98,7 @@ struct rig {
 	unsigned int		 settle_ms;	/* instead of SETTLE_MS, if not 0 */
 	bool			 ext4;
 	bool			 waited;	/* the operation did */
-	bool			 looked;	/* the data were what they must be, or the row says so */
+	bool			 looked;	/* check_data() has, at all of it */
 	const char		*test;		/* its name */
 	char			 seen[PIN_LEN];	/* what the device got from a read pin */
 };
