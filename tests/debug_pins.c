@@ -54,7 +54,7 @@
 #define RETURN_MS	20000	/* the operation ends once the pin is gone */
 #define ROW_S		120	/* more than all bounds of a row together */
 
-/* A fixed number of xfs; its header would be one more to have. */
+/* A fixed number of xfs, so that no header of it is needed. */
 #define XFS_IOC_SWAPEXT		_IOWR('X', 109, struct swapext)
 
 /* struct xfs_swapext; what it says of the file may be wrong, for the page cache goes first. */
@@ -563,6 +563,7 @@ FIXTURE_VARIANT_ADD(collision, vmsplice_pte)  { DP_PIN_VMSPLICE,  DP_MAP_PTE };
 FIXTURE_VARIANT_ADD(collision, vmsplice_pmd)  { DP_PIN_VMSPLICE,  DP_MAP_PMD };
 FIXTURE_VARIANT_ADD(collision, aio_write_pte) { DP_PIN_AIO_WRITE, DP_MAP_PTE };
 FIXTURE_VARIANT_ADD(collision, aio_read_pte)  { DP_PIN_AIO_READ,  DP_MAP_PTE };
+FIXTURE_VARIANT_ADD(collision, module_pin_pte) { DP_PIN_MODULE_PIN_READ, DP_MAP_PTE };
 
 FIXTURE_SETUP(collision)
 {
@@ -658,6 +659,54 @@ TEST_F_TIMEOUT(collision, evict, ROW_S)
 	drop_pins(_metadata, r);
 	check_counts(_metadata, r, COLLISION, 1);
 	close(r->dir);
+}
+
+/*
+ * Nobody but page tables has the pages, which counts since 6.15: SWAP_BOOT of ext4 unmaps
+ * none.
+ */
+
+FIXTURE(mapped) {
+	struct rig r;
+};
+
+FIXTURE_SETUP(mapped)
+{
+	struct dp_folio folio;
+
+	if (missing())
+		SKIP(return, "%s", missing());
+	rig_open(_metadata, &self->r, DP_MAP_PMD);
+	ASSERT_EQ(0, dp_page_folio(self->r.file.map, &folio));
+	if (folio.pages == 1)
+		SKIP(return, "page tables hold no references");
+	if (!is_ext4(self->r.file.fd))
+		SKIP(return, "xfs unmaps what it swaps");
+}
+
+FIXTURE_TEARDOWN(mapped)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(mapped, swap, ROW_S)
+{
+	struct rig *r = &self->r;
+	struct dp_folio folio;
+
+	watch(_metadata, r, COLLISION, PARTS);
+	for (int i = 0; i < PARTS; i++) {
+		ASSERT_EQ(0, dp_page_folio(r->file.map + i * PART, &folio));
+		r->held[i] = (struct held){
+			.index = i * PART / PAGE, .pfn = folio.pfn,
+			.refs = dp_pfn_refs(folio.pfn) + 1,	/* that of its PMD */
+			.by = "map",
+		};
+	}
+	start_op(_metadata, r, SWAP, 0, 0, DP_DONE);
+	for (int i = 0; i < PARTS; i++)
+		check_collision(_metadata, r, op_names[SWAP], i);
+	check_counts(_metadata, r, COLLISION, PARTS);
 }
 
 /*

@@ -9,10 +9,9 @@
  *
  * XFS_IOC_SWAPEXT and XFS_IOC_EXCHANGE_RANGE take two files.  EXT4_IOC_SWAP_BOOT exchanges
  * a file with the boot loader's, which has no name: another exchange brings that to light.
- * EXT4_IOC_MOVE_EXT goes through the page cache, and so refuses DAX files. Of others it
- * keeps the data of the first file, which get the blocks of the second, the donor; what
- * that has then is no matter. It moves no page that is dirty, as one is that a device is to
- * write to.
+ * EXT4_IOC_MOVE_EXT goes through the page cache, and so refuses DAX files. Of others the
+ * data of the first file come to blocks of the second, the donor; what that has then is no
+ * matter. It moves no page that is dirty, as one is that a device is to write to.
  *
  * Of page-cache files the pinned pages are copies, and nothing waits.
  */
@@ -134,7 +133,9 @@ static int run_move(struct rig *r)
 	const struct pair *p = pair_of(r);
 	struct move_extent m = { .donor_fd = second(p), .len = LEN / PAGE };
 
-	return ioctl(first(p), EXT4_IOC_MOVE_EXT, &m) ? -errno : 0;
+	if (ioctl(first(p), EXT4_IOC_MOVE_EXT, &m))
+		return -errno;
+	return m.moved_len == m.len ? 0 : -EIO;
 }
 
 static int run_boot(struct rig *r)
@@ -153,25 +154,15 @@ static const struct op range = { run_range, exchanged };
 static const struct op move = { run_move };
 static const struct op boot = { run_boot, exchanged };
 
-/* What is read next is what the disk has. A DAX file is never anywhere else. */
-static void forget(struct __test_metadata *_metadata, const struct rig *r, int other)
-{
-	int fd[] = { r->file.fd, other };
-
-	for (int i = 0; !r->file.dax && i < 2; i++) {
-		ASSERT_EQ(0, fsync(fd[i]));
-		ASSERT_EQ(0, posix_fadvise(fd[i], 0, 0, POSIX_FADV_DONTNEED));
-	}
-}
-
 /* The other file has its own data, but for what the pinned one had when the device was done. */
 static void check_other(struct __test_metadata *_metadata, const struct rig *r, int other)
 {
 	struct dp_content want, was;
 
-	forget(_metadata, r, other);
 	if (r->c->op == &move && !r->file.dax)
 		return;		/* the donor's, up to the page that is dirty */
+	if (!r->file.dax)
+		drop_cached(_metadata, other);
 	dp_content_init(&want, LEN, OTHER_SEED);
 	dp_content_init(&was, LEN, FILE_SEED);
 	if (writes(r) && r->waited)

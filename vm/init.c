@@ -443,20 +443,17 @@ static void devdax_make(const char *device)
 	namespace_make(device + strlen("/dev/dax"), "devdax", device);
 }
 
-/* Every file that a row has left must hold what the row had seen in it. */
+/* Does a file that a row has left hold what the row had seen in it? */
 static int look_at_kept(const char *path, const struct stat *st, int type, struct FTW *at)
 {
 	const char *name = path + at->base;
 	int right;
 
 	(void)st;
-	if (type != FTW_F || strncmp(name, DP_KEPT, strlen(DP_KEPT)))
+	if (strncmp(name, DP_KEPT, strlen(DP_KEPT)))
 		return 0;
-	right = dp_kept_right(path);
-	if (right < 0)
-		report("kept %s: %s", name, strerror(-right));
-	else if (!right)
-		report("kept %s: other data", name);
+	right = type == FTW_F ? dp_kept_right(path) : -EIO;
+	report("kept %s %s", name, right < 0 ? strerror(-right) : right ? "right" : "other data");
 	return 0;
 }
 
@@ -469,8 +466,10 @@ static void fs_again(const char *device)
 		report("remount %s", strerror(errno));
 		return;
 	}
-	nftw(MNT, look_at_kept, 8, FTW_PHYS | FTW_MOUNT);
-	report("remount %s", umount(MNT) ? strerror(errno) : "0");
+	if (nftw(MNT, look_at_kept, 8, FTW_PHYS | FTW_MOUNT) || umount(MNT))
+		report("remount %s", strerror(errno));
+	else
+		report("remount 0");
 }
 
 static void fs_down(char *device)
@@ -483,7 +482,6 @@ static void fs_down(char *device)
 		return;		/* a checker on a mounted file system sees ghosts */
 	}
 	report("umount 0");
-	fs_again(device);
 	status = fs_features(device, false);
 	if (status) {
 		report("fsck features of the file system: %s", strerror(-status));
@@ -494,6 +492,13 @@ static void fs_down(char *device)
 	if (status)
 		report("autopsy fsck: %s", one_line(out));
 	report("fsck %d", status);
+	if (status)
+		return;		/* a mount may mend or break what is wrong */
+	status = fs_features(device, true);
+	if (status)
+		report("remount features of the file system: %s", strerror(-status));
+	else
+		fs_again(device);
 }
 
 /* One task for the autopsy: its name, state and kernel stack.  DAX waits are in state S. */

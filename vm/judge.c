@@ -156,7 +156,7 @@ struct row {
 	size_t			 turn;		/* it was the so many-th to run, 0: it never did */
 	char			*why;		/* it failed or was skipped */
 	struct list		 messages;
-	char			*kept;		/* its file, which stays for a remount */
+	struct list		 kept;		/* its files that stay for a remount */
 	const struct conf	*known;
 	enum row_state		 state;
 	bool			 failed;	/* an expectation of it, whatever its result */
@@ -480,7 +480,7 @@ static void message_line(struct judge *j, char **group)
 	}
 	text += strspn(text, " ");
 	if (match(&kept, text, said))
-		r->kept = said[1];
+		add(&r->kept, said[1]);
 	if (match(&witness, text, NULL))
 		r->witness = true;
 	else if (!strstr(text, "event: "))
@@ -784,15 +784,28 @@ static bool is_repeat(const struct judge *j, const struct splat *s)
 	return false;
 }
 
-/* Init said @what, "NAME: REASON", of a file that is kept: whose was it? */
-static void find_kept(struct judge *j, const char *what)
+/* What init says of the file @name after the remount. */
+static const char *kept_is(const struct judge *j, const char *name)
 {
-	const char *reason = strstr(what, ": ") ?: "", *owner = "no row";
+	size_t len = strlen(name);
 
-	for (const struct row *r = j->rows; r < j->rows + j->nrows; r++)
-		if (r->kept && !strncmp(r->kept, what, reason - what))
-			owner = r->name;
-	note(j, BROKEN, "%s: its file after a remount%s", owner, reason);
+	for (size_t i = 0; i < j->init.n; i++) {
+		const char *said = after(j->init.v[i], "kept ");
+
+		if (said && !strncmp(said, name, len) && said[len] == ' ')
+			return rest_of(said);
+	}
+	return "gone";
+}
+
+static void find_kept(struct judge *j, const struct row *r)
+{
+	for (size_t i = 0; i < r->kept.n; i++) {
+		const char *is = kept_is(j, r->kept.v[i]);
+
+		if (strcmp(is, "right"))
+			note(j, BROKEN, "%s: its file after a remount: %s", r->name, is);
+	}
 }
 
 static void find_failures(struct judge *j)
@@ -826,13 +839,12 @@ static void find_failures(struct judge *j)
 	}
 	if (umount && strcmp(umount, "0"))
 		note(j, left, "umount: %s", umount);
-	if (remount && strcmp(remount, "0"))
-		note(j, BROKEN, "mounted again: %s", remount);
-	for (size_t i = 0; i < j->init.n; i++)
-		if (after(j->init.v[i], "kept "))
-			find_kept(j, after(j->init.v[i], "kept "));
 	if (fsck && strcmp(fsck, "0"))
 		note(j, BROKEN, "fsck exit %s", fsck);
+	if (remount && strcmp(remount, "0"))
+		note(j, BROKEN, "mounted again: %s", remount);
+	for (size_t i = 0; i < j->nrows && remount; i++)
+		find_kept(j, &j->rows[i]);
 	if (pins && strcmp(pins, "0"))
 		note(j, left, "%s pins (FOLL_PIN) are left that nobody holds", pins);
 }
@@ -916,6 +928,7 @@ static void check_init(struct judge *j)
 {
 	const char *run = get(&j->init, "run"), *umount = get(&j->init, "umount");
 	const char *status = count_rows(j, ROW_FAILED) ? "exit 1" : "exit 0";
+	const char *fsck = get(&j->init, "fsck");
 
 	if (!run)
 		note(j, MISSING, "init did not report how the program ended");
@@ -923,9 +936,9 @@ static void check_init(struct judge *j)
 		note(j, WRONG, "program's %s contradicts its rows", run);
 	if (!umount)
 		note(j, MISSING, "no umount result");
-	else if (!strcmp(umount, "0") && !get(&j->init, "fsck"))
+	else if (!strcmp(umount, "0") && !fsck)
 		note(j, MISSING, "no fsck result");
-	else if (!strcmp(umount, "0") && !get(&j->init, "remount"))
+	else if (fsck && !strcmp(fsck, "0") && !get(&j->init, "remount"))
 		note(j, MISSING, "no result of a remount");
 	if (!get(&j->init, "pins"))
 		note(j, MISSING, "no count of pins");
