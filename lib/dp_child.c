@@ -351,8 +351,12 @@ static void press_sysrq(const char *keys)
 
 void dp_case_begin(const char *name)
 {
+	static pid_t begun;	/* each row has a process of its own */
 	char line[128];
 
+	if (begun == getpid())
+		return;
+	begun = getpid();
 	snprintf(line, sizeof(line), "<4>daxpin: row %s\n", name);
 	/* The judge goes by it when it asks which row a splat belongs to. */
 	dp_knob_set("/sys/kernel/debug/clear_warn_once", "1");

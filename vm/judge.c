@@ -697,10 +697,22 @@ static bool expectation_shows(const struct row *r, size_t i, struct issue *k)
 	       (next && !is_expectation(next, said) && match(&k->signature, next, NULL));
 }
 
-/* A known issue excuses itself alone: every expectation that was not met must fit. */
-static bool row_shows(const struct row *r, struct issue *k)
+/* Printed while the row ran, or at a time when nobody said what ran. */
+static bool row_splats(const struct judge *j, const struct row *r, struct issue *k)
 {
-	bool any = false, expected = false;
+	for (const struct splat *s = j->splats; s < j->splats + j->nsplats; s++)
+		if ((!s->row || s->row == r) && splat_matches(s, &k->signature))
+			return true;
+	return false;
+}
+
+/*
+ * A known issue excuses itself alone: every expectation that was not met must fit.  A row
+ * that died has none, and then a message or a splat of the kernel's is enough.
+ */
+static bool row_shows(const struct judge *j, const struct row *r, struct issue *k)
+{
+	bool any = row_splats(j, r, k), expected = false;
 	char *said[GROUPS];
 
 	for (size_t i = 0; i < r->messages.n; i++) {
@@ -714,13 +726,11 @@ static bool row_shows(const struct row *r, struct issue *k)
 	return expected || any;
 }
 
-/* The kernel printed it while the row ran, or at a time when nobody said what ran. */
-static bool row_splats(const struct judge *j, const struct row *r, struct issue *k)
+/* It is the issue's, in a row of the issue's or in one that the log does not tell. */
+static bool splat_is(const struct splat *s, struct issue *k)
 {
-	for (const struct splat *s = j->splats; s < j->splats + j->nsplats; s++)
-		if ((!s->row || s->row == r) && splat_matches(s, &k->signature))
-			return true;
-	return false;
+	return splat_matches(s, &k->signature) &&
+	       (!s->row || match(&k->rows, s->row->name, NULL));
 }
 
 /* It shows in splats and in failed rows; it is fixed when its rows ran and none failed. */
@@ -729,10 +739,10 @@ static void apply_issue(struct judge *j, struct issue *k)
 	bool splat = false, shown = false, ends = false, failed = false, ran = false;
 
 	for (struct splat *s = j->splats; s < j->splats + j->nsplats; s++) {
-		splat |= splat_matches(s, &k->signature);
+		splat |= splat_is(s, k);
 		/* After a splat that ends the guest, more of them are its consequence. */
 		ends |= splat && conf_get(k->conf, "ends");
-		if (s->state == SPLAT_BAD && (ends || splat_matches(s, &k->signature)))
+		if (s->state == SPLAT_BAD && (ends || splat_is(s, k)))
 			s->state = SPLAT_KNOWN;
 	}
 	shown = splat;
@@ -741,8 +751,7 @@ static void apply_issue(struct judge *j, struct issue *k)
 			continue;
 		failed |= r->state == ROW_FAILED;
 		ran |= r->state == ROW_OK;
-		if (r->state == ROW_FAILED && !r->known &&
-		    (row_splats(j, r, k) || row_shows(r, k))) {
+		if (r->state == ROW_FAILED && !r->known && row_shows(j, r, k)) {
 			r->known = k->conf;
 			shown = true;
 		}
