@@ -94,11 +94,23 @@ static int do_store(const struct stage *s, const struct act *a)
 	return 0;
 }
 
+/* What the file has when the operation is over: it is waited for. */
 static int do_read(const struct stage *s, const struct act *a)
 {
-	char got[PAGE];
+	char want[PAGE], got[PAGE];
+	struct dp_content x;
+	ssize_t n, left;
 
-	return pread(s->r.file.fd, got, PAGE, a->off) < 0 ? -errno : 0;
+	dp_content_init(&x, LEN, FILE_SEED);
+	s->r.c->op->effect(s->r.c, &x);
+	left = x.size < a->off ? 0 : x.size - a->off;
+	n = pread(s->r.file.fd, got, PAGE, a->off);
+	if (n < 0)
+		return -errno;
+	if (n != (left < PAGE ? left : PAGE))
+		return -EIO;
+	dp_content_read(&x, want, a->off, n);
+	return memcmp(want, got, n) ? -EILSEQ : 0;
 }
 
 static int write_to(int fd, off_t off, off_t len)
@@ -162,7 +174,9 @@ static int do_stat(const struct stage *s, const struct act *a)
 {
 	struct stat st;
 
-	return fstatat(s->r.file.dir, s->r.file.name, &st, 0) ? -errno : 0;
+	if (fstatat(s->r.file.dir, s->r.file.name, &st, 0))
+		return -errno;
+	return st.st_size == LEN ? 0 : -EIO;
 }
 
 static int do_seek(const struct stage *s, const struct act *a)
@@ -180,7 +194,9 @@ static int do_fiemap(const struct stage *s, const struct act *a)
 {
 	struct fiemap m = { .fm_length = LEN };
 
-	return ioctl(s->r.file.fd, FS_IOC_FIEMAP, &m) ? -errno : 0;
+	if (ioctl(s->r.file.fd, FS_IOC_FIEMAP, &m))
+		return -errno;
+	return m.fm_mapped_extents ? 0 : -EIO;
 }
 
 static int do_open(const struct stage *s, const struct act *a)
@@ -258,12 +274,15 @@ static int do_side_pin(const struct stage *s, const struct act *a)
 
 static int do_side_io(const struct stage *s, const struct act *a)
 {
-	char got[PAGE];
+	char want[PAGE], got[PAGE];
 	int err = write_to(s->side, 0, PAGE);
 
 	if (err)
 		return err;
-	return pread(s->side, got, PAGE, 0) == PAGE ? 0 : -errno;
+	if (pread(s->side, got, PAGE, 0) != PAGE)
+		return -errno;
+	dp_data_fill(want, PAGE, 0, OTHER_SEED);
+	return memcmp(want, got, PAGE) ? -EILSEQ : 0;
 }
 
 static int do_side_store(const struct stage *s, const struct act *a)
@@ -463,6 +482,16 @@ static void leave_data(const struct act *a, struct dp_content *x)
 		x->size = a->off + a->len;
 }
 
+/* The other file has what it had, but for the act that cuts it. */
+static void check_side(struct __test_metadata *_metadata, const struct stage *s)
+{
+	bool cut = s->act->run == do_side_cut;
+	struct dp_content want;
+
+	dp_content_init(&want, cut ? PAGE : SIDE, cut ? 0 : OTHER_SEED);
+	check_whole(_metadata, s->side, &want);
+}
+
 /* What a bystander did while the operation waited came first, the rest after it. */
 static void check_all(struct __test_metadata *_metadata, struct stage *s, enum fate fate)
 {
@@ -476,6 +505,7 @@ static void check_all(struct __test_metadata *_metadata, struct stage *s, enum f
 	if (fate == BLOCKS)
 		leave_data(s->act, &want);
 	check_whole(_metadata, r->file.fd, &want);
+	check_side(_metadata, s);
 }
 
 static void stand_by(struct __test_metadata *_metadata, struct stage *s, const struct act *a,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two operations wait at once.
+ * Two operations wait at once, or one for two pins.
  *
  * On two files each waits for its own pin, whichever goes first.  On one file the
  * second waits for the inode's i_rwsem, which the first has: it runs when the first is
@@ -25,6 +25,7 @@ static const struct op hole = { run_fallocate, clear };
 FIXTURE(waiters) {
 	struct rig r[2];
 	struct dp_child second;		/* at the file of r[0] */
+	struct dp_pin first;		/* of it, when there is another */
 };
 
 FIXTURE_VARIANT(waiters) {
@@ -58,6 +59,7 @@ FIXTURE_SETUP(waiters)
 
 FIXTURE_TEARDOWN(waiters)
 {
+	dp_unpin(&self->first, NULL);
 	dp_unpin(&self->r[0].pin, NULL);
 	dp_child_kill(&self->r[0].racer);
 	dp_child_kill(&self->second);
@@ -119,6 +121,35 @@ TEST_F_TIMEOUT(waiters, two_files_dio, ROW_S)
 TEST_F_TIMEOUT(waiters, two_files_back, ROW_S)
 {
 	two_files(_metadata, self->r, DP_PIN_VMSPLICE, variant->c, 1);
+}
+
+/*
+ * Another pin, that is taken while the operation waits and given back last, is waited for, too
+ */
+
+static void later(struct __test_metadata *_metadata, struct rig *r, struct dp_pin *first,
+		  enum dp_pin_kind kind, const struct collision *c)
+{
+	start_waiting(_metadata, r, DP_PIN_VMSPLICE, c);
+	*first = r->pin;
+	r->pin = (struct dp_pin){ 0 };
+	r->kind = kind;
+	ASSERT_EQ(0, dp_pin(&r->pin, kind, &r->dev, r->file.map + PIN, PIN_LEN));
+	ASSERT_EQ(0, dp_unpin(first, NULL));
+	for (int i = 0; i < LOOKS; i++)
+		still_waits(_metadata, r);
+	check_wait(_metadata, r);
+	goes_on(_metadata, r);
+}
+
+TEST_F_TIMEOUT(waiters, later, ROW_S)
+{
+	later(_metadata, self->r, &self->first, DP_PIN_VMSPLICE, variant->c);
+}
+
+TEST_F_TIMEOUT(waiters, later_dio, ROW_S)
+{
+	later(_metadata, self->r, &self->first, DP_PIN_DIO_READ, variant->c);
 }
 
 /*
