@@ -130,16 +130,14 @@ static int target_make(const struct dp_dev *d)
 	return disk_number(d, disk, sizeof(disk)) ?: create_linear(d->name, disk, d->len);
 }
 
-/* Take the program's, make it, or make one of our own. */
+/*
+ * Take the program's, make it, or make one of our own: libdevmapper does not tell that the
+ * name is taken (_create_and_load_v4() of it drops the errno), so whatever the error is.
+ */
 static int target_get(struct dp_dev *d)
 {
-	int err;
-
-	if (target_free(d->name, d->len))
+	if (target_free(d->name, d->len) || !target_make(d))
 		return 0;
-	err = target_make(d);
-	if (err != -EBUSY)
-		return err;
 	snprintf(d->name, sizeof(d->name), "daxpin-%d-%d", program.pid, getpid());
 	d->own = true;
 	return target_make(d);

@@ -96,13 +96,12 @@ static void still_waits(struct __test_metadata *_metadata, const struct rig *r)
  * Two files
  */
 
-/* @kind: of the second file's pin. */
 static void two_files(struct __test_metadata *_metadata, struct rig *r, enum dp_pin_kind kind,
 		      const struct collision *c, int first)
 {
 	rig_open(_metadata, &r[1], DP_MAP_PTE, LEN);
-	start_waiting(_metadata, &r[0], DP_PIN_VMSPLICE, &c[0]);
-	start_waiting(_metadata, &r[1], kind, &c[1]);
+	for (int i = 0; i < 2; i++)
+		start_waiting(_metadata, &r[i], kind, &c[i]);
 	goes_on(_metadata, &r[first]);
 	still_waits(_metadata, &r[!first]);
 	goes_on(_metadata, &r[!first]);
