@@ -635,30 +635,29 @@ TEST_F_TIMEOUT(collision, swap_unmapped, ROW_S)
 	collide_unmapped(_metadata, &self->r, variant->pin, SWAP, 0, 0);
 }
 
-TEST_F_TIMEOUT(collision, unlink, ROW_S)
+/* The inode goes, by @fn in a child. */
+static enum dp_state evict(struct __test_metadata *_metadata, struct rig *r, enum dp_pin_kind kind,
+			   int (*fn)(void *arg))
 {
-	struct rig *r = &self->r;
+	enum dp_state state;
 
-	take_pin(_metadata, r, 2, variant->pin);
+	take_pin(_metadata, r, 2, kind);
 	hand_over(r);
 	watch(_metadata, r, COLLISION, 1);
-	check_given_up(_metadata, r, "evict", start(_metadata, r, unlink_close));
+	state = start(_metadata, r, fn);
+	check_given_up(_metadata, r, "evict", state);
 	close(r->dir);
+	return state;
+}
+
+TEST_F_TIMEOUT(collision, unlink, ROW_S)
+{
+	evict(_metadata, &self->r, variant->pin, unlink_close);
 }
 
 TEST_F_TIMEOUT(collision, evict, ROW_S)
 {
-	struct rig *r = &self->r;
-
-	take_pin(_metadata, r, 2, variant->pin);
-	hand_over(r);
-	watch(_metadata, r, COLLISION, 1);
-	ASSERT_EQ(DP_DONE, start(_metadata, r, evict_unguarded));
-	ASSERT_EQ(0, dp_child_wait(&r->racer, RETURN_MS));
-	check_collision(_metadata, r, "evict", 2);
-	drop_pins(_metadata, r);
-	check_counts(_metadata, r, COLLISION, 1);
-	close(r->dir);
+	ASSERT_EQ(DP_DONE, evict(_metadata, &self->r, variant->pin, evict_unguarded));
 }
 
 /*
@@ -1241,44 +1240,6 @@ TEST_F_TIMEOUT(reflink, not_shared, ROW_S)
 }
 
 /*
- * Exchange of blocks
- */
-
-FIXTURE(exchange) {
-	struct rig r;
-};
-
-FIXTURE_SETUP(exchange)
-{
-	if (missing())
-		SKIP(return, "%s", missing());
-	dax_folder(_metadata);
-	rig_open(_metadata, &self->r, DP_MAP_PTE);
-}
-
-FIXTURE_TEARDOWN(exchange)
-{
-	rig_close(&self->r);
-}
-
-TEST_F_TIMEOUT(exchange, collision, ROW_S)
-{
-	collide(_metadata, &self->r, DP_PIN_VMSPLICE, EXCHANGE, AT(2), PAGE);
-}
-
-TEST_F_TIMEOUT(exchange, silent, ROW_S)
-{
-	struct rig *r = &self->r;
-
-	take_pin(_metadata, r, 2, DP_PIN_VMSPLICE);
-	drop_pins(_metadata, r);
-	watch(_metadata, r, COLLISION, 0);
-	start_op(_metadata, r, EXCHANGE, AT(2), PAGE, DP_DONE);
-	check_silent(_metadata, r, COLLISION_CHECKS);
-	check_silent(_metadata, r, ASSOCIATION_CHECKS);
-}
-
-/*
  * What is right is not reported
  */
 
@@ -1570,6 +1531,38 @@ TEST_F_TIMEOUT(silent, no_call, ROW_S)
 	close(ends[0]);
 	close(ends[1]);
 	close(null);
+}
+
+/*
+ * Exchange of blocks
+ */
+
+FIXTURE(exchange) {
+	struct rig r;
+};
+
+FIXTURE_SETUP(exchange)
+{
+	if (missing())
+		SKIP(return, "%s", missing());
+	dax_folder(_metadata);
+	rig_open(_metadata, &self->r, DP_MAP_PTE);
+}
+
+FIXTURE_TEARDOWN(exchange)
+{
+	rig_close(&self->r);
+}
+
+TEST_F_TIMEOUT(exchange, collision, ROW_S)
+{
+	collide(_metadata, &self->r, DP_PIN_VMSPLICE, EXCHANGE, AT(2), PAGE);
+}
+
+TEST_F_TIMEOUT(exchange, silent, ROW_S)
+{
+	watch(_metadata, &self->r, COLLISION, 0);
+	give_up(_metadata, &self->r, EXCHANGE, AT(2), PAGE);
 }
 
 TEST_HARNESS_MAIN

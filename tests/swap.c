@@ -220,6 +220,12 @@ FIXTURE_VARIANT_ADD(pair, swapext_target) { false, { &swapext, 0, 0, LEN, PIN, W
 FIXTURE_VARIANT_ADD(pair, swapext_tmp)	  { true,  { &swapext, 0, 0, LEN, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(pair, move_orig)	  { false, { &move, 0, 0, LEN, PIN, RETURNS, EOPNOTSUPP } };
 FIXTURE_VARIANT_ADD(pair, move_donor)	  { true,  { &move, 0, 0, LEN, PIN, RETURNS, EOPNOTSUPP } };
+/* Ranges where neither file is DAX. */
+FIXTURE_VARIANT_ADD(pair, cached_first)	  { false, { &range, 0, 0, LEN, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(pair, cached_second)  { true,  { &range, 0, 0, LEN, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(pair, cached_exact)	  { false, { &range, 0, PIN, PIN_LEN, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(pair, cached_behind)
+	{ true,  { &range, 0, PIN + PIN_LEN, LEN - PIN - PIN_LEN, PIN, RETURNS } };
 
 FIXTURE_SETUP(pair)
 {
@@ -456,55 +462,6 @@ TEST_F_TIMEOUT(range_higher, dio_read, ROW_S)
 	struct collision c = { &range, 0, 0, LEN, PIN, WAITS };
 
 	exchange(_metadata, &self->p, DP_PIN_DIO_READ, c);
-}
-
-/* Neither file is DAX. */
-FIXTURE(cached) {
-	struct pair p;
-};
-
-FIXTURE_VARIANT(cached) {
-	bool second;		/* the pinned file is */
-	struct collision c;
-};
-
-FIXTURE_VARIANT_ADD(cached, first)  { false, { &range, 0, 0, LEN, PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(cached, second) { true,  { &range, 0, 0, LEN, PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(cached, exact)  { false, { &range, 0, PIN, PIN_LEN, PIN, RETURNS } };
-FIXTURE_VARIANT_ADD(cached, behind)
-	{ true,  { &range, 0, PIN + PIN_LEN, LEN - PIN - PIN_LEN, PIN, RETURNS } };
-
-FIXTURE_SETUP(cached)
-{
-	if (rig_missing(DP_MAP_PTE))
-		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	pair_open(_metadata, &self->p);
-	self->p.second = variant->second;
-}
-
-FIXTURE_TEARDOWN(cached)
-{
-	pair_close(&self->p);
-}
-
-TEST_F_TIMEOUT(cached, none, ROW_S)
-{
-	exchange(_metadata, &self->p, DP_PIN_NONE, variant->c);
-}
-
-TEST_F_TIMEOUT(cached, vmsplice, ROW_S)
-{
-	exchange(_metadata, &self->p, DP_PIN_VMSPLICE, variant->c);
-}
-
-TEST_F_TIMEOUT(cached, dio_read, ROW_S)
-{
-	exchange(_metadata, &self->p, DP_PIN_DIO_READ, variant->c);
-}
-
-TEST_F_TIMEOUT(cached, dio_write, ROW_S)
-{
-	exchange(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
 }
 
 /* There is no other file: two ranges of the pinned one. */
