@@ -158,7 +158,7 @@ label() {
 kernel_make() {
 	"$vm/packages.sh" source >&2
 	need make gcc ld flex bison bc git rsync
-	ccache_find
+	compiler_find
 	log=$area.log
 	area_lock
 	case $name:$series:$own in src:*::* | *::yes) ;; *) source_copy ;; esac
@@ -183,7 +183,7 @@ area_open() {
 }
 
 # While there is no status, the objects are not to be trusted.  Make has the
-# signals to itself: it removes what it was making.  It has two jobs more than there are
+# signals to itself: it removes what it was making, unless it was killed.  It has two jobs more than there are
 # CPUs, for it makes directories one by one and a compiler waits for its files.
 compile() {
 	rm -f "$area/status"
@@ -193,10 +193,10 @@ compile() {
 		trap : HUP INT TERM
 		status=0
 		kernel_makefile -j $(($(nproc) + 2)) bzImage modules >>"$log" 2>&1 || status=$?
-		echo "$status" >"$area/status"
+		[ "$status" -ge 128 ] || echo "$status" >"$area/status"
 	)
 	kill "$reporter" 2>/dev/null || :
-	[ "$(cat "$area/status")" = 0 ] || failed
+	grep -qsx 0 "$area/status" || failed
 }
 
 # One line every few seconds, as long as we live.

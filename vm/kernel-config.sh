@@ -15,13 +15,13 @@ variables="ARCH=x86_64 LOCALVERSION= KBUILD_BUILD_USER=daxpin KBUILD_BUILD_HOST=
 kernel_makefile() {
 	# shellcheck disable=SC2086	# a list of words
 	clean make --no-print-directory -C "$source" O="$area" $variables \
-		CC="${ccache}gcc" HOSTCC=gcc "$@"
+		CC="$cc" HOSTCC=gcc "$@"
 }
 
-# Set $ccache to what goes before the compiler.
-ccache_find() {
-	ccache=
-	! command -v ccache >/dev/null || ccache="ccache "
+# Set $cc to the compiler.  It has no folder: another checkout's makes the same objects.
+compiler_find() {
+	cc=gcc
+	! command -v ccache >/dev/null || cc=kernel-cc.sh
 }
 
 logged() {

@@ -25,11 +25,10 @@ unused() {
 	printf '%s\n' "$unused" | xargs -n 1 | sed "s|^|$1|"
 }
 
-# Only what is named here reaches the kernel's makefiles and git.  What ccache does not
-# have it compiles as it has preprocessed it, without a second look at the file, and it reads
-# no header again to know that it has not changed.
+# Only what is named here reaches the kernel's makefiles and git.  ccache reads no header again
+# to know that it has not changed.
 clean() {
-	env -i PATH="$PATH" HOME="${HOME:-/}" LC_ALL=C TMPDIR="${TMPDIR:-/tmp}" CCACHE_NOCPP2=1 \
+	env -i PATH="$vm:$PATH" HOME="${HOME:-/}" LC_ALL=C TMPDIR="${TMPDIR:-/tmp}" \
 		CCACHE_INODECACHE=1 ${CCACHE_DIR:+CCACHE_DIR="$CCACHE_DIR"} "$@"
 }
 

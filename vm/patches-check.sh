@@ -8,8 +8,9 @@
 #
 #	it applies, and its context matches
 #	checkpatch.pl of that version has nothing to say
-#	the objects of all files that the series touches can be made without the
-#		option DAX_DEBUG_PINS, and do not differ from those without patches
+#	the objects of all C files that the series touches, or that have a header of
+#		their folder that it touches, can be made without the option
+#		DAX_DEBUG_PINS, and do not differ from those without patches
 #	they can be made with the option, and without a warning
 #
 # Objects that are compared are compiled with __LINE__ as zero: WARN() has it in
@@ -50,11 +51,22 @@ leave() {
 
 # --- objects ------------------------------------------------------------------
 
-# Those of the C files that the patches name, as far as these are there.
+# Those of the C files that the patches name, and of those that include a header of their
+# own folder that they name.
 objects() {
-	for patch in "$series"/*.patch; do patch_files "$patch"; done | sort -u |
-		grep '\.c$' | while read -r file; do
-		[ ! -f "$source/$file" ] || echo "${file%.c}.o"
+	for patch in "$series"/*.patch; do patch_files "$patch"; done | sort -u | c_files |
+		sort -u | sed 's/c$/o/'
+}
+
+# As far as they are there.
+c_files() {
+	while read -r file; do
+		[ -f "$source/$file" ] || continue
+		case $file in
+		include/*) ;;		# everybody's
+		*.c) echo "$file" ;;
+		*.h) (cd "$source" && grep -lF "\"${file##*/}\"" "${file%/*}"/*.c || :) ;;
+		esac
 	done
 }
 
@@ -154,7 +166,7 @@ folder=${given:-$patches/$1}
 folder=$(cd "$folder" && pwd -P)
 source_package
 "$vm/packages.sh" source >&2
-ccache_find
+compiler_find
 top=$CACHE/build/check-$1 label=check-$1 log=$CACHE/build/check-$1.log
 say "preparing to check $folder"
 open_areas
