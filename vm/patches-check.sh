@@ -65,7 +65,7 @@ c_files() {
 		case $file in
 		include/*) ;;		# everybody's
 		*.c) echo "$file" ;;
-		*.h) (cd "$source" && grep -lF "\"${file##*/}\"" "${file%/*}"/*.c || :) ;;
+		*.h) grep -lF "\"${file##*/}\"" "$source/${file%/*}"/*.c | sed "s|^$source/||" ;;
 		esac
 	done
 }
