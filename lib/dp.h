@@ -75,6 +75,9 @@ void dp_content_cut(struct dp_content *x, off_t size);
 void dp_content_collapse(struct dp_content *x, off_t off, off_t len);
 void dp_content_insert(struct dp_content *x, off_t off, off_t len);
 
+/* Whose data are at @off: a seed, or 0. */
+uint64_t dp_content_seed(const struct dp_content *x, off_t off);
+
 /* The @len bytes from @off on, which may be beyond the size. */
 void dp_content_read(const struct dp_content *x, void *buf, off_t off, size_t len);
 

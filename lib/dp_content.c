@@ -99,6 +99,15 @@ void dp_content_insert(struct dp_content *x, off_t off, off_t len)
 	x->size += len;
 }
 
+uint64_t dp_content_seed(const struct dp_content *x, off_t off)
+{
+	int i = x->n - 1;
+
+	while (i > 0 && x->piece[i].off > off)
+		i--;
+	return x->piece[i].seed;
+}
+
 void dp_content_read(const struct dp_content *x, void *buf, off_t off, size_t len)
 {
 	off_t end = off + len;

@@ -335,6 +335,22 @@ static void test_content(void)
 	equal(0, sizes, "content: and so is its size");
 }
 
+static void test_content_seed(void)
+{
+	static const struct { off_t off; uint64_t seed; } want[] = {
+		{ 0, 1 }, { 99, 1 }, { 100, 2 }, { 199, 2 }, { 200, 1 }, { 249, 1 }, { 250, 0 },
+	};
+	struct dp_content x;
+	long wrong = 0;
+
+	dp_content_init(&x, 300, 1);
+	dp_content_put(&x, 100, 100, 2, 0);
+	dp_content_cut(&x, 250);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		wrong += dp_content_seed(&x, want[i].off) != want[i].seed;
+	equal(0, wrong, "content: whose it is, at each end of a piece");
+}
+
 static void test_time(void)
 {
 	long start = dp_now_ms(), end;
@@ -1494,6 +1510,7 @@ int main(void)
 	test_data_differ();
 	test_data_sum();
 	test_content();
+	test_content_seed();
 	test_time();
 	test_child_result();
 	test_child_no_result();

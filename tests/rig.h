@@ -591,7 +591,10 @@ static inline void check_bytes(struct __test_metadata *_metadata, struct rig *r,
 			odd += off;
 	}
 	EXPECT_EQ(-1, wrong)
-		TH_LOG("the file has wrong data%s, from the offset that is seen on", where);
+		TH_LOG("%s%s, from the offset that is seen on",
+		       dp_content_seed(&want[0], wrong) == DEV_SEED ?
+		       "what the device wrote is not in the file" : "the file has wrong data",
+		       where);
 	EXPECT_EQ(-1, odd)
 		TH_LOG("the mapping has other data than read(2), from the offset that is seen on");
 }
