@@ -392,7 +392,7 @@ static void put_options(FILE *f, const struct kernel *k)
 static void put_guest(FILE *f, const struct cell *c, bool snapshot)
 {
 	static const char *const fs_keys[] = {
-		"type", "dax", "mkfs", "incompat", "mount", "fsck", NULL
+		"type", "dax", "mkfs", "incompat", "mount", "inherit", "fsck", NULL
 	};
 	static const char *const machine_keys[] = {
 		"device", "namespace", "devdax", "mce", NULL

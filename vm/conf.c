@@ -270,6 +270,7 @@ static const struct key {
 	{ CONF_FS,		"mkfs",		MUST,		T_TEXT },
 	{ CONF_FS,		"incompat",	MAY,		T_BITS },
 	{ CONF_FS,		"mount",	MAY,		T_WORD },
+	{ CONF_FS,		"inherit",	MAY,		T_YES },
 	{ CONF_FS,		"fsck",		MUST,		T_TEXT },
 	{ CONF_FS,		"modules",	MAY,		T_MODULES },
 

@@ -34,6 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/fs.h>
 #include <linux/random.h>
 #include <linux/stat.h>
 
@@ -372,6 +373,19 @@ static void namespace_make(const char *id, const char *mode, const char *device)
 		give_up("%s did not appear after ndctl create-namespace", device);
 }
 
+/* Files that are made in @folder from now on are DAX where each says so itself. */
+static void dax_flag(const char *folder)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct fsxattr x = { 0 };
+	int err = fd < 0 || ioctl(fd, FS_IOC_FSGETXATTR, &x);
+
+	x.fsx_xflags |= FS_XFLAG_DAX;
+	if (err || ioctl(fd, FS_IOC_FSSETXATTR, &x))
+		give_up("the DAX flag of %s: %s", folder, strerror(errno));
+	close(fd);
+}
+
 static bool is_dax(const char *path)
 {
 	struct statx st;
@@ -434,6 +448,8 @@ static void fs_mount(const char *device)
 	if (mount(device, MNT, type, 0, options))
 		give_up("mount -t %s -o %s %s: %s (the console has the reason)", type,
 			options ? options : "defaults", device, strerror(errno));
+	if (cell_get("inherit"))
+		dax_flag(MNT);
 	check_dax(!strcmp(cell_need("dax"), "yes"));
 }
 
