@@ -20,7 +20,7 @@ static inline bool in_place(const struct rig *r, int other, enum place where)
 
 /* Open the rig with a file of @len bytes, and return an empty one beside it. */
 static inline int beside_open(struct __test_metadata *_metadata, struct rig *r, enum place where,
-			      off_t len)
+			      enum dp_map map, off_t len)
 {
 	int other = nameless();
 
@@ -28,7 +28,7 @@ static inline int beside_open(struct __test_metadata *_metadata, struct rig *r, 
 		rig_close(r);
 		if (where == HIGHER)
 			higher_than(inode_of(other));
-		rig_open(_metadata, r, DP_MAP_PTE, len);
+		rig_open(_metadata, r, map, len);
 		if (where == LOWER)
 			other = higher_than(inode_of(r->file.fd));
 	}

@@ -281,13 +281,26 @@ static int run_write(struct rig *r)
 	return pwrite(r->file.fd, data, PIN_LEN, PIN) == PIN_LEN ? 0 : -errno;
 }
 
+/* No PMD fits into the mapping: it is a PTE that is written to. */
+static int run_store_small(struct rig *r)
+{
+	char *map = mmap(NULL, PIN_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, r->file.fd, PIN);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	dp_data_fill(map, PIN_LEN, PIN, OP_SEED);
+	return 0;
+}
+
 static const struct op store = { run_store };
+static const struct op store_small = { run_store_small };
 static const struct op write_op = { run_write };
 
 FIXTURE_VARIANT_ADD(shared, store_pte) { DP_MAP_PTE, &store };
 FIXTURE_VARIANT_ADD(shared, write_pte) { DP_MAP_PTE, &write_op };
 FIXTURE_VARIANT_ADD(shared, store_pmd) { DP_MAP_PMD, &store };
 FIXTURE_VARIANT_ADD(shared, write_pmd) { DP_MAP_PMD, &write_op };
+FIXTURE_VARIANT_ADD(shared, small_in_pmd) { DP_MAP_PMD, &store_small };
 
 /* Nobody has a page of the file pinned. */
 static int run_clone(void *arg)

@@ -19,11 +19,12 @@
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
+#define END	(PIN + PIN_LEN)
 
 /* The rig knows one file; this is the one beside it. */
 struct pair {
 	struct rig	r;		/* first: operations get that */
-	int		other;		/* of LEN bytes */
+	int		other;		/* of the same length */
 	uint64_t	other_seed;
 	bool		to_other;	/* the pinned file is the source */
 };
@@ -34,14 +35,15 @@ static struct pair *pair_of(struct rig *r)
 }
 
 static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum place where,
-		      uint64_t seed)
+		      enum dp_map map, uint64_t seed)
 {
-	char data[LEN];
+	off_t len = map == DP_MAP_PMD ? PMD : LEN;
+	static char data[PMD];
 
-	p->other = beside_open(_metadata, &p->r, where, LEN);
+	p->other = beside_open(_metadata, &p->r, where, map, len);
 	p->other_seed = seed;
-	dp_data_fill(data, LEN, 0, seed);
-	ASSERT_EQ(LEN, pwrite(p->other, data, LEN, 0));
+	dp_data_fill(data, len, 0, seed);
+	ASSERT_EQ(len, pwrite(p->other, data, len, 0));
 }
 
 static void pair_close(struct pair *p)
@@ -129,26 +131,27 @@ static void check_other(struct __test_metadata *_metadata, struct pair *p, off_t
 {
 	struct dp_content want;
 
-	dp_content_init(&want, LEN, p->other_seed);
+	dp_content_init(&want, p->r.file.len, p->other_seed);
 	dp_content_put(&want, off, len, FILE_SEED, off);
 	if (writes(&p->r) && p->r.waited && off <= PIN && off + len >= PIN + PIN_LEN)
 		dp_content_put(&want, PIN, PIN_LEN, DEV_SEED, 0);
 	forget_other(_metadata, p);
-	EXPECT_EQ(-1, file_wrong_at(p->other, &want, 0, LEN))
+	EXPECT_EQ(-1, file_wrong_at(p->other, &want, 0, want.size))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
 }
 
 /* A store to one file is not seen in the other. */
 static void check_apart(struct __test_metadata *_metadata, struct pair *p)
 {
-	char before[LEN], after[LEN];
+	static char before[PMD], after[PMD];
+	ssize_t len = p->r.file.len;
 
-	ASSERT_EQ(LEN, pread(p->other, before, LEN, 0));
+	ASSERT_EQ(len, pread(p->other, before, len, 0));
 	p->r.file.map[PIN] ^= 1;
 	p->r.file.map[PIN + PAGE] ^= 1;
 	forget_other(_metadata, p);
-	ASSERT_EQ(LEN, pread(p->other, after, LEN, 0));
-	EXPECT_EQ(-1, dp_data_differ(before, after, LEN))
+	ASSERT_EQ(len, pread(p->other, after, len, 0));
+	EXPECT_EQ(-1, dp_data_differ(before, after, len))
 		TH_LOG("a store to one file shows in the other, at the offset that is seen");
 }
 
@@ -164,6 +167,7 @@ FIXTURE_VARIANT(reflink) {
 	enum place place;
 	bool to_other;
 	struct collision c;
+	enum dp_map map;
 };
 
 FIXTURE_VARIANT_ADD(reflink, clone_to)
@@ -176,16 +180,31 @@ FIXTURE_VARIANT_ADD(reflink, range_from)
 	{ LOWER, true,  { &range_from, 0, PIN,        PIN_LEN, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(reflink, page_to)
 	{ LOWER, false, { &range_to,   0, PIN + PAGE, PAGE,    PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, head_to)
+	{ LOWER, false, { &range_to,   0, PIN - PAGE, 2 * PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, tail_to)
+	{ LOWER, false, { &range_to,   0, END - PAGE, 2 * PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(reflink, cut_to)
+	{ LOWER, false, { &range_to,   0, PIN + 100,  PAGE,    PIN, MAY_WAIT, EINVAL } };
 FIXTURE_VARIANT_ADD(reflink, beside_to)
 	{ LOWER, false, { &range_to,   0, 0,          PAGE,    PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(reflink, beside_from)
 	{ LOWER, true,  { &range_from, 0, 0,          PAGE,    PIN, MAY_WAIT } };
 
+FIXTURE_VARIANT_ADD(reflink, clone_to_pmd)
+	{ LOWER, false, { &clone_to,   0, 0,          PMD,     PIN, WAITS }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(reflink, clone_from_pmd)
+	{ LOWER, true,  { &clone_from, 0, 0,          PMD,     PIN, WAITS }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(reflink, part_of_pmd)
+	{ LOWER, true,  { &range_from, 0, PIN,        PIN_LEN, PIN, WAITS }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(reflink, page_to_pmd)
+	{ LOWER, false, { &range_to,   0, PIN + PAGE, PAGE,    PIN, WAITS }, DP_MAP_PMD };
+
 FIXTURE_SETUP(reflink)
 {
-	if (rig_missing(DP_MAP_PTE))
-		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	pair_open(_metadata, &self->p, variant->place, OTHER_SEED);
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	pair_open(_metadata, &self->p, variant->place, variant->map, OTHER_SEED);
 	self->p.to_other = variant->to_other;
 }
 
@@ -340,7 +359,7 @@ FIXTURE_SETUP(second)
 {
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	pair_open(_metadata, &self->p, HIGHER, OTHER_SEED);
+	pair_open(_metadata, &self->p, HIGHER, DP_MAP_PTE, OTHER_SEED);
 	self->p.to_other = variant->to_other;
 	self->p.r.settle_ms = 3000;	/* less than what the kernel calls a soft lockup */
 }
@@ -366,18 +385,29 @@ FIXTURE(dedupe) {
 FIXTURE_VARIANT(dedupe) {
 	bool to_other;
 	struct collision c;
+	enum dp_map map;
 };
 
 FIXTURE_VARIANT_ADD(dedupe, to)     { false, { &dedupe, 0, PIN, PIN_LEN, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(dedupe, from)   { true,  { &dedupe, 0, PIN, PIN_LEN, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(dedupe, all)    { false, { &dedupe, 0, 0,   LEN,     PIN, WAITS } };
+FIXTURE_VARIANT_ADD(dedupe, head)
+	{ false, { &dedupe, 0, PIN - PAGE, 2 * PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(dedupe, tail)
+	{ false, { &dedupe, 0, END - PAGE, 2 * PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(dedupe, cut)
+	{ false, { &dedupe, 0, PIN + 100,  PAGE,     PIN, MAY_WAIT, EINVAL } };
 FIXTURE_VARIANT_ADD(dedupe, beside) { false, { &dedupe, 0, 0,   PAGE,    PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(dedupe, to_pmd)
+	{ false, { &dedupe, 0, PIN, PIN_LEN, PIN, WAITS }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(dedupe, all_pmd)
+	{ false, { &dedupe, 0, 0,   PMD,     PIN, WAITS }, DP_MAP_PMD };
 
 FIXTURE_SETUP(dedupe)
 {
-	if (rig_missing(DP_MAP_PTE))
-		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	pair_open(_metadata, &self->p, LOWER, FILE_SEED);
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	pair_open(_metadata, &self->p, LOWER, variant->map, FILE_SEED);
 	self->p.to_other = variant->to_other;
 }
 
@@ -390,7 +420,7 @@ static void compare(struct __test_metadata *_metadata, struct pair *p, enum dp_p
 		    struct collision c)
 {
 	/* It may look only when the device is done, and that has changed what it looks at. */
-	if (p->r.file.dax && dp_pin_writes(kind) && c.off + c.len > PIN)
+	if (!c.err && p->r.file.dax && dp_pin_writes(kind) && c.off + c.len > PIN)
 		c.err = EILSEQ;
 	if (p->to_other && !dp_pin_writes(kind))
 		c.outcome = MAY_WAIT;
@@ -424,6 +454,7 @@ FIXTURE(unshare) {
 
 FIXTURE_VARIANT(unshare) {
 	struct collision c;
+	enum dp_map map;
 };
 
 #define UNSHARE	FALLOC_FL_UNSHARE_RANGE
@@ -431,20 +462,26 @@ FIXTURE_VARIANT(unshare) {
 /* What leaves the pinned file is still the other's, and who reads it does no harm. */
 FIXTURE_VARIANT_ADD(unshare, exact)
 	{ { &unsharing, UNSHARE, PIN,        PIN_LEN, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(unshare, head)
+	{ { &unsharing, UNSHARE, PIN - PAGE, 2 * PAGE, PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(unshare, page)
 	{ { &unsharing, UNSHARE, PIN + PAGE, PAGE,    PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(unshare, all)
 	{ { &unsharing, UNSHARE, 0,          LEN,     PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(unshare, beside)
 	{ { &unsharing, UNSHARE, 0,          PAGE,    PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(unshare, pmd)
+	{ { &unsharing, UNSHARE, 0,          PMD,     PIN, MAY_WAIT }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(unshare, page_of_pmd)
+	{ { &unsharing, UNSHARE, PIN + PAGE, PAGE,    PIN, MAY_WAIT }, DP_MAP_PMD };
 
 FIXTURE_SETUP(unshare)
 {
 	struct pair *p = &self->p;
 
-	if (rig_missing(DP_MAP_PTE))
-		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	pair_open(_metadata, p, LOWER, FILE_SEED);
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	pair_open(_metadata, p, LOWER, variant->map, FILE_SEED);
 	ASSERT_EQ(0, ioctl(p->other, FICLONE, p->r.file.fd));
 }
 
@@ -543,7 +580,7 @@ FIXTURE_SETUP(reserved)
 
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	pair_open(_metadata, p, LOWER, FILE_SEED);
+	pair_open(_metadata, p, LOWER, DP_MAP_PTE, FILE_SEED);
 	c.src_fd = p->r.file.fd;
 	ASSERT_EQ(0, ioctl(p->other, FICLONERANGE, &c));
 }

@@ -141,6 +141,10 @@ FIXTURE_VARIANT_ADD(fallocate, plain_keep)
 /* By another name. */
 FIXTURE_VARIANT_ADD(fallocate, remove)
 	{ { &removal, PUNCH, PIN,        PIN_LEN,  PIN, WAITS } };
+FIXTURE_VARIANT_ADD(fallocate, remove_head)
+	{ { &removal, PUNCH, PIN - PAGE, 2 * PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(fallocate, remove_tail)
+	{ { &removal, PUNCH, END - PAGE, 2 * PAGE, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, remove_middle)
 	{ { &removal, PUNCH, PIN + PAGE, 2 * PAGE, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(fallocate, remove_behind)

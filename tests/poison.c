@@ -8,11 +8,14 @@
  * device its pin; truncate waits for it as ever, and finds no reference left behind.  To
  * take the page offline softly would be to move it, which is refused.
  */
+#include <linux/fs.h>
 #include <linux/mman.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 
+#include "nameless.h"
 #include "ops.h"
 
 #define LEN	(16 * PAGE)
@@ -36,7 +39,20 @@ struct scene {
 	struct rig	 r;
 	struct hit	*hits;		/* of TASKS, shared by them */
 	enum how	 how;
+	int		 clone;		/* has the file's blocks, or -1 */
+	bool		 shared;	/* the pinned one, too: who poisons it maps the clone */
 };
+
+static void scene_open(struct __test_metadata *_metadata, struct scene *s, enum how means,
+		       enum dp_map map)
+{
+	s->how = means;
+	s->clone = -1;
+	s->hits = mmap(NULL, TASKS * sizeof(*s->hits), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, s->hits);
+	rig_open(_metadata, &s->r, map, map == DP_MAP_PMD ? PMD : LEN);
+}
 
 FIXTURE(poison) {
 	struct scene s;
@@ -56,17 +72,11 @@ FIXTURE_VARIANT_ADD(poison, soft_pmd)	 { SOFT,    DP_MAP_PMD };
 
 FIXTURE_SETUP(poison)
 {
-	struct scene *s = &self->s;
-
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
 	if (variant->how == HARD && access(HARD_OFFLINE, W_OK))
 		SKIP(return, "no %s", HARD_OFFLINE);
-	s->how = variant->how;
-	s->hits = mmap(NULL, TASKS * sizeof(*s->hits), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, s->hits);
-	rig_open(_metadata, &s->r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
+	scene_open(_metadata, &self->s, variant->how, variant->map);
 }
 
 FIXTURE_TEARDOWN(poison)
@@ -103,6 +113,22 @@ static int offline(uint64_t pfn)
 	return err;
 }
 
+/* The same page of the clone, instead of the file and where that is mapped. */
+static int map_clone(const struct scene *s)
+{
+	const struct rig *r = &s->r;
+	uint64_t pfn;
+	int refs;
+
+	if (mmap(r->file.map, r->file.len, PROT_READ, MAP_SHARED | MAP_FIXED, s->clone, 0) ==
+	    MAP_FAILED)
+		return -errno;
+	refs = dp_page_refs(r->file.map + r->c->pin, &pfn);
+	if (refs < 0)
+		return refs;
+	return pfn == r->pfn ? 0 : -ESTALE;
+}
+
 static int poison(void *arg)
 {
 	struct scene *s = arg;
@@ -110,6 +136,8 @@ static int poison(void *arg)
 	int advice = s->how == SOFT ? MADV_SOFT_OFFLINE : MADV_HWPOISON;
 	int err = watch_signals(&s->hits[POISONER]);
 
+	if (!err && s->shared)
+		err = map_clone(s);
 	if (err)
 		return err;
 	if (s->how == HARD)
@@ -129,7 +157,7 @@ static void check_hit(struct __test_metadata *_metadata, const struct scene *s, 
 	TH_LOG("witness: task=%d signals=%d code=%d lsb=%d", task, h->n, h->code, h->lsb);
 	EXPECT_EQ(maps, h->n)
 		TH_LOG("%d SIGBUS for who has poisoned memory mapped, expected %d", h->n, maps);
-	if (!maps)
+	if (!h->n)
 		return;
 	EXPECT_EQ(codes[task], h->code);
 	EXPECT_EQ(r->file.pmds ? 21 : 12, h->lsb);
@@ -140,12 +168,14 @@ static void check_hit(struct __test_metadata *_metadata, const struct scene *s, 
 static void fail_memory(struct __test_metadata *_metadata, struct scene *s)
 {
 	struct rig *r = &s->r;
-	int held = dp_pfn_refs(r->pfn);
+	int held = dp_pfn_refs(r->pfn), want = s->how == SOFT ? -EIO : 0, err;
 
 	ASSERT_EQ(0, watch_signals(&s->hits[HOLDER]));
 	ASSERT_EQ(0, prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
 	ASSERT_EQ(0, dp_child_start(&r->toucher, poison, s));
-	EXPECT_EQ(s->how == SOFT ? -EIO : 0, dp_child_wait(&r->toucher, SETTLE_MS));
+	err = dp_child_wait(&r->toucher, SETTLE_MS);
+	EXPECT_EQ(want, err)
+		TH_LOG("memory failure ends with %d, expected %d", err, want);
 	check_hit(_metadata, s, HOLDER);
 	check_hit(_metadata, s, POISONER);
 	EXPECT_EQ(held, dp_pfn_refs(r->pfn))
@@ -189,6 +219,62 @@ TEST_F_TIMEOUT(poison, aio_read, ROW_S)
 }
 
 /*
+ * A file has a clone.  The page of a block that both have does not say whose it is, nor does
+ * the one that was made of it for who has written (fs/dax.c, dax_associate_entry()).  The file
+ * system knows by its reverse mappings (fs/xfs/xfs_notify_failure.c).
+ */
+FIXTURE(poisoned) {
+	struct scene s;
+};
+
+FIXTURE_VARIANT(poisoned) {
+	bool written;		/* the pinned page, after the clone was made */
+};
+
+FIXTURE_VARIANT_ADD(poisoned, shared) { false };
+FIXTURE_VARIANT_ADD(poisoned, copied) { true };
+
+FIXTURE_SETUP(poisoned)
+{
+	struct scene *s = &self->s;
+	uint64_t was, is;
+	char *page;
+
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	scene_open(_metadata, s, MADVISE, DP_MAP_PTE);
+	s->shared = !variant->written;
+	s->clone = nameless();
+	ASSERT_LE(0, s->clone);
+	page = s->r.file.map + PIN;
+	ASSERT_LE(0, dp_page_refs(page, &was));
+	ASSERT_EQ(0, ioctl(s->clone, FICLONE, s->r.file.fd));
+	if (variant->written)
+		ASSERT_EQ(0, madvise(page, PAGE, MADV_POPULATE_WRITE));
+	ASSERT_LE(0, dp_page_refs(page, &is));
+	TH_LOG("witness: copied=%d", is != was);
+	ASSERT_EQ(variant->written, is != was);
+}
+
+FIXTURE_TEARDOWN(poisoned)
+{
+	if (self->s.clone >= 0)
+		close(self->s.clone);
+	rig_close(&self->s.r);
+}
+
+/* One row a guest: a kernel that fails here does not let go of a lock (mf_mutex). */
+TEST_F_TIMEOUT(poisoned, vmsplice, ROW_S)
+{
+	struct scene *s = &self->s;
+	struct dp_content want;
+
+	fail_and_cut(_metadata, s, DP_PIN_VMSPLICE);
+	dp_content_init(&want, s->r.file.len, FILE_SEED);
+	check_whole(_metadata, s->clone, &want);
+}
+
+/*
  * The machine finds the page bad while nobody uses it.  The kernel then takes it out of its
  * own mapping of memory as well (arch/x86/mm/pat/set_memory.c, set_mce_nospec()): to read
  * the file there is an error, and the block must not become another file's.
@@ -214,11 +300,8 @@ FIXTURE_SETUP(machine_check)
 		SKIP(return, "%s", rig_missing(variant->map));
 	if (!getenv("DAXPIN_MCE"))
 		SKIP(return, "no host that has the machine check its memory (DAXPIN_MCE)");
-	s->hits = mmap(NULL, TASKS * sizeof(*s->hits), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, s->hits);
-	s->how = HARD;		/* as if an administrator had asked for it */
-	rig_open(_metadata, &s->r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
+	/* As if an administrator had asked for it. */
+	scene_open(_metadata, s, HARD, variant->map);
 	s->r.c = &c;
 	snprintf(self->keep, sizeof(self->keep), "bad-%d", getpid());
 	ASSERT_EQ(0, linkat(s->r.file.dir, s->r.file.name, s->r.file.dir, self->keep, 0));

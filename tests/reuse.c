@@ -503,6 +503,13 @@ TEST_F_TIMEOUT(reuse, aio_read, ROW_S)
 	play(_metadata, &self->s, DP_PIN_AIO_READ, c);
 }
 
+TEST_F_TIMEOUT(reuse, aio_write, ROW_S)
+{
+	struct collision c = { variant->op, variant->mode, variant->off, variant->len, PIN };
+
+	play(_metadata, &self->s, DP_PIN_AIO_WRITE, c);
+}
+
 TEST_F_TIMEOUT(reuse, vmsplice, ROW_S)
 {
 	struct collision c = { variant->op, variant->mode, variant->off, variant->len, PIN };

@@ -28,7 +28,7 @@
 /* The rig knows one file; this is the one beside it. */
 struct pair {
 	struct rig	r;		/* first: operations get that */
-	int		other;		/* of LEN bytes; 0: not held */
+	int		other;		/* of the same length; 0: not held */
 	bool		second;		/* the pinned file is the second one */
 };
 
@@ -47,26 +47,26 @@ static int second(const struct pair *p)
 	return p->second ? p->r.file.fd : p->other;
 }
 
-static void fill(struct __test_metadata *_metadata, int fd, uint64_t seed)
+static void fill(struct __test_metadata *_metadata, int fd, uint64_t seed, off_t len)
 {
-	char data[LEN];
+	static char data[PMD];
 
-	dp_data_fill(data, LEN, 0, seed);
+	dp_data_fill(data, len, 0, seed);
 	/* As many extents as the pinned file has: SWAPEXT wants no fewer of the first one. */
-	ASSERT_EQ(0, fallocate(fd, 0, 0, LEN));
-	ASSERT_EQ(LEN, pwrite(fd, data, LEN, 0));
+	ASSERT_EQ(0, fallocate(fd, 0, 0, len));
+	ASSERT_EQ(len, pwrite(fd, data, len, 0));
 	ASSERT_EQ(0, fsync(fd));
 }
 
 /* A file beside the pinned one, with the data of @seed; it has a name as long as it is open. */
-static int file_make(struct __test_metadata *_metadata, const char *name, uint64_t seed)
+static int file_make(struct __test_metadata *_metadata, const char *name, uint64_t seed, off_t len)
 {
 	int dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	ASSERT_GE(fd, 0);
 	close(dir);
-	fill(_metadata, fd, seed);
+	fill(_metadata, fd, seed, len);
 	return fd;
 }
 
@@ -79,10 +79,16 @@ static void file_drop(const char *name, int fd)
 	close(fd);
 }
 
-static void pair_open(struct __test_metadata *_metadata, struct pair *p)
+/* PMDs map the file, or PTEs its LEN bytes. */
+static off_t len_of(enum dp_map map)
 {
-	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
-	p->other = file_make(_metadata, "other", OTHER_SEED);
+	return map == DP_MAP_PMD ? PMD : LEN;
+}
+
+static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum dp_map map)
+{
+	rig_open(_metadata, &p->r, map, len_of(map));
+	p->other = file_make(_metadata, "other", OTHER_SEED, len_of(map));
 	if (!p->r.file.dax)
 		ASSERT_EQ(0, fsync(p->r.file.fd));
 }
@@ -103,7 +109,7 @@ static int run_swapext(struct rig *r)
 	const struct pair *p = pair_of(r);
 	struct xfs_swapext x = {
 		.sx_version = XFS_SX_VERSION, .sx_fdtarget = first(p), .sx_fdtmp = second(p),
-		.sx_length = LEN,
+		.sx_length = r->file.len,
 	};
 	struct stat st;
 
@@ -163,32 +169,33 @@ static void check_other(struct __test_metadata *_metadata, const struct rig *r, 
 		return;		/* the donor's, up to the page that is dirty */
 	if (!r->file.dax)
 		drop_cached(_metadata, other);
-	dp_content_init(&want, LEN, OTHER_SEED);
-	dp_content_init(&was, LEN, FILE_SEED);
+	dp_content_init(&want, r->file.len, OTHER_SEED);
+	dp_content_init(&was, r->file.len, FILE_SEED);
 	if (writes(r) && r->waited)
 		dp_content_put(&was, PIN, PIN_LEN, DEV_SEED, 0);
-	if (r->c->op->effect)
+	if (r->c->op->effect && !op_err(r))
 		dp_content_copy(&want, r->c->off, &was, r->c->off, r->c->len);
-	EXPECT_EQ(-1, file_wrong_at(other, &want, 0, LEN))
+	EXPECT_EQ(-1, file_wrong_at(other, &want, 0, want.size))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
 }
 
 /* A store through the mapping goes to the file that was mapped, and nowhere else. */
 static void check_store(struct __test_metadata *_metadata, struct rig *r, int other)
 {
-	char before[LEN], after[LEN];
+	static char before[PMD], after[PMD];
+	ssize_t len = r->file.len;
 
 	/* With a page table of another block, a store may fault for ever. */
-	ASSERT_EQ(LEN, pread(r->file.fd, after, LEN, 0));
-	ASSERT_EQ(-1, dp_data_differ(after, r->file.map, LEN))
+	ASSERT_EQ(len, pread(r->file.fd, after, len, 0));
+	ASSERT_EQ(-1, dp_data_differ(after, r->file.map, len))
 		TH_LOG("the mapping is that of another file, from the offset that is seen on");
-	ASSERT_EQ(LEN, pread(other, before, LEN, 0));
+	ASSERT_EQ(len, pread(other, before, len, 0));
 	r->file.map[PIN] ^= 1;
-	ASSERT_EQ(LEN, pread(other, after, LEN, 0));
-	EXPECT_EQ(-1, dp_data_differ(before, after, LEN))
+	ASSERT_EQ(len, pread(other, after, len, 0));
+	EXPECT_EQ(-1, dp_data_differ(before, after, len))
 		TH_LOG("a store to one file shows in the other, at the offset that is seen");
-	ASSERT_EQ(LEN, pread(r->file.fd, after, LEN, 0));
-	EXPECT_EQ(-1, dp_data_differ(after, r->file.map, LEN))
+	ASSERT_EQ(len, pread(r->file.fd, after, len, 0));
+	EXPECT_EQ(-1, dp_data_differ(after, r->file.map, len))
 		TH_LOG("a store to the mapping is not in the file, at the offset that is seen");
 	ASSERT_EQ(0, fsync(r->file.fd));
 }
@@ -214,10 +221,15 @@ FIXTURE(pair) {
 FIXTURE_VARIANT(pair) {
 	bool second;
 	struct collision c;
+	enum dp_map map;
 };
 
 FIXTURE_VARIANT_ADD(pair, swapext_target) { false, { &swapext, 0, 0, LEN, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(pair, swapext_tmp)	  { true,  { &swapext, 0, 0, LEN, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(pair, swapext_target_pmd)
+	{ false, { &swapext, 0, 0, PMD, PIN, WAITS }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(pair, swapext_tmp_pmd)
+	{ true,  { &swapext, 0, 0, PMD, PIN, WAITS }, DP_MAP_PMD };
 FIXTURE_VARIANT_ADD(pair, move_orig)	  { false, { &move, 0, 0, LEN, PIN, RETURNS, EOPNOTSUPP } };
 FIXTURE_VARIANT_ADD(pair, move_donor)	  { true,  { &move, 0, 0, LEN, PIN, RETURNS, EOPNOTSUPP } };
 /* Ranges where neither file is DAX. */
@@ -229,9 +241,9 @@ FIXTURE_VARIANT_ADD(pair, cached_behind)
 
 FIXTURE_SETUP(pair)
 {
-	if (rig_missing(DP_MAP_PTE))
-		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
-	pair_open(_metadata, &self->p);
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	pair_open(_metadata, &self->p, variant->map);
 	self->p.second = variant->second;
 }
 
@@ -271,7 +283,7 @@ FIXTURE(loader) {
 /* What @name has becomes the boot loader's, and the other way round. */
 static int swap_file(struct __test_metadata *_metadata, const char *name, uint64_t seed)
 {
-	int fd = file_make(_metadata, name, seed);
+	int fd = file_make(_metadata, name, seed, LEN);
 
 	ASSERT_EQ(0, ioctl(fd, EXT4_IOC_SWAP_BOOT));
 	return fd;
@@ -338,7 +350,7 @@ FIXTURE_SETUP(donor)
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
 	p->other = nameless();
-	fill(_metadata, p->other, OTHER_SEED);
+	fill(_metadata, p->other, OTHER_SEED, LEN);
 	dax_folder(_metadata);
 	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
 	p->second = true;
@@ -383,6 +395,7 @@ FIXTURE(range) {
 FIXTURE_VARIANT(range) {
 	bool second;		/* the pinned file is */
 	struct collision c;
+	enum dp_map map;
 };
 
 FIXTURE_VARIANT_ADD(range, first)  { false, { &range, 0, 0, LEN, PIN, WAITS } };
@@ -392,19 +405,26 @@ FIXTURE_VARIANT_ADD(range, page)   { true,  { &range, 0, PIN + PAGE, PAGE, PIN, 
 FIXTURE_VARIANT_ADD(range, head)   { false, { &range, 0, 0, PIN + PAGE, PIN, WAITS } };
 FIXTURE_VARIANT_ADD(range, tail)
 	{ true,  { &range, 0, PIN + PIN_LEN - PAGE, LEN - PIN - PIN_LEN + PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(range, cut)
+	{ false, { &range, 0, PIN + 100, PAGE, PIN, MAY_WAIT, EINVAL } };
 FIXTURE_VARIANT_ADD(range, before) { false, { &range, 0, 0, PIN, PIN, MAY_WAIT } };
 FIXTURE_VARIANT_ADD(range, behind)
 	{ true,  { &range, 0, PIN + PIN_LEN, LEN - PIN - PIN_LEN, PIN, MAY_WAIT } };
+
+FIXTURE_VARIANT_ADD(range, first_pmd)  { false, { &range, 0, 0, PMD, PIN, WAITS }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(range, second_pmd) { true,  { &range, 0, 0, PMD, PIN, WAITS }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(range, page_pmd)
+	{ false, { &range, 0, PIN + PAGE, PAGE, PIN, WAITS }, DP_MAP_PMD };
 
 FIXTURE_SETUP(range)
 {
 	struct pair *p = &self->p;
 
-	if (rig_missing(DP_MAP_PTE))
-		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
 	dax_folder(_metadata);
-	p->other = beside_open(_metadata, &p->r, LOWER, LEN);
-	fill(_metadata, p->other, OTHER_SEED);
+	p->other = beside_open(_metadata, &p->r, LOWER, variant->map, len_of(variant->map));
+	fill(_metadata, p->other, OTHER_SEED, len_of(variant->map));
 	p->second = variant->second;
 }
 
@@ -446,8 +466,8 @@ FIXTURE_SETUP(range_higher)
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
 	dax_folder(_metadata);
-	p->other = beside_open(_metadata, &p->r, HIGHER, LEN);
-	fill(_metadata, p->other, OTHER_SEED);
+	p->other = beside_open(_metadata, &p->r, HIGHER, DP_MAP_PTE, LEN);
+	fill(_metadata, p->other, OTHER_SEED, LEN);
 	p->r.settle_ms = 3000;	/* less than what the kernel calls a soft lockup */
 }
 
@@ -550,7 +570,7 @@ FIXTURE_SETUP(mixed)
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
 	p->other = nameless();
-	fill(_metadata, p->other, OTHER_SEED);
+	fill(_metadata, p->other, OTHER_SEED, LEN);
 	dax_folder(_metadata);
 	rig_open(_metadata, &p->r, DP_MAP_PTE, LEN);
 	p->second = variant->second;

@@ -30,6 +30,7 @@ struct way {
 	enum last	last;
 	bool		nameless;	/* the file was made without a name */
 	bool		kept;		/* somebody else has it open all the time */
+	enum dp_map	map;
 };
 
 FIXTURE(unlink) {
@@ -47,6 +48,9 @@ FIXTURE_VARIANT_ADD(unlink, exit_last)   { { EXIT } };
 FIXTURE_VARIANT_ADD(unlink, rename_over) { { REPLACED } };
 FIXTURE_VARIANT_ADD(unlink, tmpfile)     { { OPEN, .nameless = true } };
 FIXTURE_VARIANT_ADD(unlink, still_open)  { { NAME, .kept = true } };
+FIXTURE_VARIANT_ADD(unlink, name_last_pmd)   { { NAME, .map = DP_MAP_PMD } };
+FIXTURE_VARIANT_ADD(unlink, munmap_last_pmd) { { MAPPING, .map = DP_MAP_PMD } };
+FIXTURE_VARIANT_ADD(unlink, exit_last_pmd)   { { EXIT, .map = DP_MAP_PMD } };
 
 static fsblkcnt_t blocks_free(int dir)
 {
@@ -74,14 +78,16 @@ static void make_nameless(struct __test_metadata *_metadata, struct rig *r)
 
 FIXTURE_SETUP(unlink)
 {
-	if (rig_missing(DP_MAP_PTE))
-		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	const struct way *way = &variant->way;
+
+	if (rig_missing(way->map))
+		SKIP(return, "%s", rig_missing(way->map));
 	self->v.go[0] = -1;
 	self->v.go[1] = -1;
-	rig_open(_metadata, &self->v.r, DP_MAP_PTE, LEN);
+	rig_open(_metadata, &self->v.r, way->map, way->map == DP_MAP_PMD ? PMD : LEN);
 	self->v.dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_GE(self->v.dir, 0);
-	if (variant->way.nameless)
+	if (way->nameless)
 		make_nameless(_metadata, &self->v.r);
 }
 
@@ -103,7 +109,7 @@ static int last_one(const struct rig *r, enum last last)
 	if (last == OPEN)
 		return close(r->file.fd) ? -errno : 0;
 	if (last == MAPPING)
-		return munmap(r->file.map, LEN) ? -errno : 0;
+		return munmap(r->file.map, r->file.len) ? -errno : 0;
 	if (last == REPLACED)
 		return renameat(r->file.dir, "new", r->file.dir, r->file.name) ? -errno : 0;
 	return 0;	/* at its exit */
@@ -113,7 +119,7 @@ static int last_one(const struct rig *r, enum last last)
 static void let_go(const struct rig *r, enum last keep)
 {
 	if (keep != MAPPING && keep != EXIT)
-		munmap(r->file.map, LEN);
+		munmap(r->file.map, r->file.len);
 	if (keep != OPEN)
 		close(r->file.fd);
 }
