@@ -6,7 +6,8 @@
 # Run the suite RUNS times (default 20) with OPTION... of ./run.sh (default:
 # -k src:6.12 -s collisions), and compare all verdicts, of cells and of rows.  Prints one
 # line a run, then each verdict that not all runs have, with the number of those
-# that have it.  Exit status: 0 no verdict differs, 1 some do, 2 a run was not made.
+# that have it.  Who stops it sees that of the runs that are complete.
+# Exit status: 0 no verdict differs, 1 some do, 2 not all runs were made.
 set -euf
 
 cd "$(dirname "$0")/.."
@@ -17,6 +18,13 @@ verdicts() {
 		sed -E 's/^(.*:row [a-z]+ [^:]+): .*/\1/' | sort
 }
 
+# The verdicts in $all that not all of $made runs have; 1 when there are any.
+compare() {
+	sort "$all" | uniq -c | awk -v runs="$made" '
+		$1 != runs { sub(/^ +/, ""); print "differs: " $0 " of " runs " runs"; bad++ }
+		END { print bad + 0 " of " NR " verdicts differ"; exit bad > 0 }'
+}
+
 case ${1:-20} in
 -h | --help) sed -n '/^# usage:/,/^[^#]/ s/^# \{0,1\}//p' "$0"; exit 0 ;;
 *[!0-9]* | 0) echo "soak.sh: $1: expected a number of runs" >&2; exit 2 ;;
@@ -24,17 +32,17 @@ esac
 runs=${1:-20}
 [ $# -eq 0 ] || shift
 [ $# -gt 0 ] || set -- -k src:6.12 -s collisions
-all=$(mktemp)
+all=$(mktemp) made=0
 trap 'rm -f "$all"' EXIT
-for i in $(seq "$runs"); do
+trap 'compare || :; exit 2' INT TERM
+while [ "$made" -lt "$runs" ]; do
 	status=0 start=$(date +%s)
 	./run.sh "$@" >/dev/null 2>&1 || status=$?
 	[ "$status" -ne 2 ] || { echo "soak.sh: ./run.sh $*: not made" >&2; exit 2; }
 	run=$(readlink results/latest)
 	verdicts "$run" >>"$all"
-	echo "run $i: $run, exit $status, $(($(date +%s) - start)) s," \
+	made=$((made + 1))
+	echo "run $made: $run, exit $status, $(($(date +%s) - start)) s," \
 		"$(verdicts "$run" | grep -c ':row ') rows"
 done
-sort "$all" | uniq -c | awk -v runs="$runs" '
-	$1 != runs { sub(/^ +/, ""); print "differs: " $0 " of " runs " runs"; bad++ }
-	END { print bad + 0 " of " NR " verdicts differ"; exit bad > 0 }'
+compare
