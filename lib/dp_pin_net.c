@@ -238,23 +238,27 @@ static int ring_done(struct dp_pin *p)
 }
 
 /* The peer goes without a word: who sends is told, and his queue is thrown away. */
-static int reset(struct dp_pin *p)
+static int reset(struct dp_pin *p, long deadline)
 {
 	struct linger at_once = { .l_onoff = 1 };
 	socklen_t size = sizeof(int);
-	int err = 0;
+	int err;
 
 	if (setsockopt(p->fd[0], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)))
 		return -errno;
 	close(p->fd[0]);
 	p->fd[0] = -1;
+	/* The loopback device delivers it a moment later. */
+	err = wait_for(p->fd[1], 0, deadline);
+	if (err)
+		return err;
 	return getsockopt(p->fd[1], SOL_SOCKET, SO_ERROR, &err, &size) ? -errno : -err;
 }
 
 int drop_send(struct dp_pin *p)
 {
 	long deadline = dp_now_ms() + UNPIN_WAIT_MS;
-	int n = p->fails ? reset(p) : drain(p, deadline), err;
+	int n = p->fails ? reset(p, deadline) : drain(p, deadline), err;
 
 	if (n < 0 && !p->fails)
 		return n;
