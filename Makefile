@@ -56,7 +56,7 @@ $(O)/programs/ctl: selftest/ctl.c lib/daxpin_uapi.h $(addprefix $(O)/programs/,$
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Wno-unused-parameter -isystem $(O)/programs -isystem $(KSFT) \
 		-I. $< $(O)/programs/libdp.a -o $@
 
-$(O)/programs/init: vm/init.c vm/clock.h vm/xfs_sb.c vm/xfs_sb.h $(addprefix lib/,dp_data.c dp_kept.c dp_knob.c dp.h daxpin_uapi.h) | $(O)/programs
+$(O)/programs/init: vm/init.c vm/clock.h vm/xfs_sb.c vm/xfs_sb.h $(addprefix lib/,dp_data.c dp_flag.c dp_kept.c dp_knob.c dp.h daxpin_uapi.h) | $(O)/programs
 	$(CC) $(HOST_CFLAGS) $(CFLAGS) -Ilib -static $(filter %.c,$^) -o $@
 
 # What depends on a kernel: out/kernels/NAME is a folder of vm/kernel.sh, and

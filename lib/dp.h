@@ -149,6 +149,12 @@ struct dp_file {
  */
 int dp_file_open(struct dp_file *f, const char *dir, size_t len, enum dp_map how, uint64_t seed);
 
+/*
+ * Files that are made in @folder from now on have the DAX flag, as it has itself, and are DAX
+ * where the file system goes by that (dax=inode).  0 or -errno.
+ */
+int dp_dax_inherit(const char *folder);
+
 /* Unmap, close and unlink.  The caller must hold no pin on it: new kernels wait for ever. */
 void dp_file_close(struct dp_file *f);
 

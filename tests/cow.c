@@ -312,7 +312,7 @@ static int run_clone(void *arg)
 
 FIXTURE_SETUP(shared)
 {
-	off_t len = variant->map == DP_MAP_PMD ? PMD : LEN;
+	off_t len = len_for(variant->map, LEN);
 
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));

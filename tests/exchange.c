@@ -37,7 +37,7 @@ static struct pair *pair_of(struct rig *r)
 static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum place where,
 		      enum dp_map map, uint64_t seed)
 {
-	off_t len = map == DP_MAP_PMD ? PMD : LEN;
+	off_t len = len_for(map, LEN);
 	static char data[PMD];
 
 	p->other = beside_open(_metadata, &p->r, where, map, len);

@@ -213,7 +213,7 @@ FIXTURE_SETUP(flush)
 {
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
-	rig_open(_metadata, &self->s.r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
+	rig_open(_metadata, &self->s.r, variant->map, len_for(variant->map, LEN));
 }
 
 static void events_close(struct scene *s)
@@ -358,7 +358,7 @@ FIXTURE_SETUP(late)
 {
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
-	rig_open(_metadata, &self->s.r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
+	rig_open(_metadata, &self->s.r, variant->map, len_for(variant->map, LEN));
 }
 
 FIXTURE_TEARDOWN(late)

@@ -30,7 +30,7 @@ FIXTURE_SETUP(hole)
 
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
-	rig_open(_metadata, r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
+	rig_open(_metadata, r, variant->map, len_for(variant->map, LEN));
 	self->zeroes = calloc(1, r->file.len);
 	ASSERT_NE(NULL, self->zeroes);
 	rig_punch(_metadata, r, 0, r->file.len);

@@ -51,7 +51,7 @@ static void scene_open(struct __test_metadata *_metadata, struct scene *s, enum 
 	s->hits = mmap(NULL, TASKS * sizeof(*s->hits), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, s->hits);
-	rig_open(_metadata, &s->r, map, map == DP_MAP_PMD ? PMD : LEN);
+	rig_open(_metadata, &s->r, map, len_for(map, LEN));
 }
 
 FIXTURE(poison) {

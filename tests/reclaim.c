@@ -160,7 +160,7 @@ FIXTURE_SETUP(reclaim)
 		SKIP(return, "%s", rig_missing(variant->map));
 	if (dp_cgroup_enter())
 		SKIP(return, "no memory cgroup: /sys/fs/cgroup is not of version 2, or has none");
-	rig_open(_metadata, &self->s.r, variant->map, variant->map == DP_MAP_PMD ? PMD : LEN);
+	rig_open(_metadata, &self->s.r, variant->map, len_for(variant->map, LEN));
 	self->s.prey.beside = open(getenv("DAXPIN_RAMDISK"), O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, self->s.prey.beside);
 	self->s.prey.len = PAGE;

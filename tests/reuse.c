@@ -373,7 +373,7 @@ static void scene_open(struct __test_metadata *_metadata, struct scene *s, enum 
 	ASSERT_LE(0, s->dir);
 	/* What the row before has freed is free for all. */
 	ASSERT_EQ(0, syncfs(s->dir));
-	rig_open(_metadata, &s->r, map, map == DP_MAP_PMD ? PMD : LEN);
+	rig_open(_metadata, &s->r, map, len_for(map, LEN));
 	s->other = file_new(getenv("DAXPIN_DIR"));
 	ASSERT_LE(0, s->other);
 	ASSERT_EQ(0, pipe2(s->go, O_CLOEXEC));

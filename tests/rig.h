@@ -138,6 +138,12 @@ static inline const char *rig_missing(enum dp_map map)
 	return NULL;
 }
 
+/* How long a file is that PMDs map, or else PTEs: @small. */
+static inline off_t len_for(enum dp_map map, off_t small)
+{
+	return map == DP_MAP_PMD ? PMD : small;
+}
+
 static inline bool is_ext4(int fd)
 {
 	struct statfs fs;

@@ -79,16 +79,10 @@ static void file_drop(const char *name, int fd)
 	close(fd);
 }
 
-/* PMDs map the file, or PTEs its LEN bytes. */
-static off_t len_of(enum dp_map map)
-{
-	return map == DP_MAP_PMD ? PMD : LEN;
-}
-
 static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum dp_map map)
 {
-	rig_open(_metadata, &p->r, map, len_of(map));
-	p->other = file_make(_metadata, "other", OTHER_SEED, len_of(map));
+	rig_open(_metadata, &p->r, map, len_for(map, LEN));
+	p->other = file_make(_metadata, "other", OTHER_SEED, len_for(map, LEN));
 	if (!p->r.file.dax)
 		ASSERT_EQ(0, fsync(p->r.file.fd));
 }
@@ -423,8 +417,8 @@ FIXTURE_SETUP(range)
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
 	dax_folder(_metadata);
-	p->other = beside_open(_metadata, &p->r, LOWER, variant->map, len_of(variant->map));
-	fill(_metadata, p->other, OTHER_SEED, len_of(variant->map));
+	p->other = beside_open(_metadata, &p->r, LOWER, variant->map, len_for(variant->map, LEN));
+	fill(_metadata, p->other, OTHER_SEED, len_for(variant->map, LEN));
 	p->second = variant->second;
 }
 

@@ -84,7 +84,7 @@ FIXTURE_SETUP(unlink)
 		SKIP(return, "%s", rig_missing(way->map));
 	self->v.go[0] = -1;
 	self->v.go[1] = -1;
-	rig_open(_metadata, &self->v.r, way->map, way->map == DP_MAP_PMD ? PMD : LEN);
+	rig_open(_metadata, &self->v.r, way->map, len_for(way->map, LEN));
 	self->v.dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_GE(self->v.dir, 0);
 	if (way->nameless)

@@ -34,7 +34,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/fs.h>
 #include <linux/random.h>
 #include <linux/stat.h>
 
@@ -373,19 +372,6 @@ static void namespace_make(const char *id, const char *mode, const char *device)
 		give_up("%s did not appear after ndctl create-namespace", device);
 }
 
-/* Files that are made in @folder from now on are DAX where each says so itself. */
-static void dax_flag(const char *folder)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct fsxattr x = { 0 };
-	int err = fd < 0 || ioctl(fd, FS_IOC_FSGETXATTR, &x);
-
-	x.fsx_xflags |= FS_XFLAG_DAX;
-	if (err || ioctl(fd, FS_IOC_FSSETXATTR, &x))
-		give_up("the DAX flag of %s: %s", folder, strerror(errno));
-	close(fd);
-}
-
 static bool is_dax(const char *path)
 {
 	struct statx st;
@@ -443,13 +429,15 @@ static void fs_make(char *device)
 static void fs_mount(const char *device)
 {
 	char *type = cell_need("type"), *options = cell_get("mount");
+	int err;
 
 	console("phase mount");
 	if (mount(device, MNT, type, 0, options))
 		give_up("mount -t %s -o %s %s: %s (the console has the reason)", type,
 			options ? options : "defaults", device, strerror(errno));
-	if (cell_get("inherit"))
-		dax_flag(MNT);
+	err = cell_get("inherit") ? dp_dax_inherit(MNT) : 0;
+	if (err)
+		give_up("the DAX flag of %s: %s", MNT, strerror(-err));
 	check_dax(!strcmp(cell_need("dax"), "yes"));
 }
 

@@ -182,8 +182,8 @@ area_open() {
 	: >"$log"
 }
 
-# While there is no status, the objects are not to be trusted.  Make has the
-# signals to itself: it removes what it was making, unless it was killed.  It has two jobs more than there are
+# While there is no status, the objects are not to be trusted.  Make has the signals to itself:
+# it removes what it was making, unless it was killed.  It has two jobs more than there are
 # CPUs, for it makes directories one by one and a compiler waits for its files.
 compile() {
 	rm -f "$area/status"
