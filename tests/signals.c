@@ -40,7 +40,7 @@ static int run_clone(struct rig *r)
 
 static void cloned(const struct collision *c, struct dp_content *x)
 {
-	dp_content_put(x, 0, LEN, OTHER_SEED, 0);
+	dp_content_put(x, 0, x->size, OTHER_SEED, 0);
 }
 
 static const struct op zeroes = { run_fallocate, clear };
@@ -59,6 +59,7 @@ FIXTURE(signals) {
 
 FIXTURE_VARIANT(signals) {
 	struct interruption i;
+	enum dp_map map;
 };
 
 FIXTURE_VARIANT_ADD(signals, eintr)	   { { SIGUSR1, 0,	  EINTR_AT_ONCE } };
@@ -67,15 +68,19 @@ FIXTURE_VARIANT_ADD(signals, kill)	   { { SIGKILL, 0,	  DIES } };
 FIXTURE_VARIANT_ADD(signals, term)	   { { SIGTERM, 0,	  DIES } };
 FIXTURE_VARIANT_ADD(signals, stop)	   { { SIGSTOP, 0,	  STOPS } };
 FIXTURE_VARIANT_ADD(signals, stop_over)	   { { SIGSTOP, 0,	  STOPS_OVER } };
+FIXTURE_VARIANT_ADD(signals, eintr_pmd)	   { { SIGUSR1, 0,	  EINTR_AT_ONCE }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(signals, restart_pmd)  { { SIGUSR1, SA_RESTART, WAITS_AGAIN }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(signals, kill_pmd)	   { { SIGKILL, 0,	  DIES }, DP_MAP_PMD };
+FIXTURE_VARIANT_ADD(signals, stop_over_pmd) { { SIGSTOP, 0,	  STOPS_OVER }, DP_MAP_PMD };
 
 FIXTURE_SETUP(signals)
 {
-	if (rig_missing(DP_MAP_PTE))
-		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
 	self->s.handled = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->s.handled);
-	rig_open(_metadata, &self->s.r, DP_MAP_PTE, LEN);
+	rig_open(_metadata, &self->s.r, variant->map, len_for(variant->map, LEN));
 }
 
 FIXTURE_TEARDOWN(signals)
@@ -139,15 +144,15 @@ static char task_becomes(struct rig *r, char task)
 /* The file is what it was before the operation, and has the page that it had. */
 static void check_untouched(struct __test_metadata *_metadata, struct rig *r)
 {
-	static char want[LEN];
+	static char want[PMD];
 	struct stat st;
 	uint64_t pfn;
 
-	dp_data_fill(want, LEN, 0, FILE_SEED);
+	dp_data_fill(want, r->file.len, 0, FILE_SEED);
 	ASSERT_EQ(0, fstat(r->file.fd, &st));
-	EXPECT_EQ(LEN, st.st_size);
+	EXPECT_EQ((off_t)r->file.len, st.st_size);
 	EXPECT_EQ(r->blocks, st.st_blocks);
-	EXPECT_EQ(-1, dp_data_differ(want, r->file.map, LEN))
+	EXPECT_EQ(-1, dp_data_differ(want, r->file.map, r->file.len))
 		TH_LOG("who was interrupted has changed data, from the offset that is seen on");
 	ASSERT_LT(0, dp_page_refs(r->file.map + PIN, &pfn))
 		TH_LOG("the pin is gone");
@@ -157,13 +162,11 @@ static void check_untouched(struct __test_metadata *_metadata, struct rig *r)
 
 static int read_all(void *arg)
 {
-	static char got[LEN], want[LEN];
 	struct rig *r = arg;
+	struct dp_content want;
 
-	dp_data_fill(want, LEN, 0, FILE_SEED);
-	if (pread(r->file.fd, got, LEN, 0) != LEN)
-		return -EIO;
-	return memcmp(want, got, LEN) ? -EILSEQ : 0;
+	dp_content_init(&want, r->file.len, FILE_SEED);
+	return file_wrong_at(r->file.fd, &want, 0, want.size) < 0 ? 0 : -EILSEQ;
 }
 
 /* No lock was left behind: read(2) takes the one that the operation held. */
@@ -196,7 +199,7 @@ static void waits_again(struct __test_metadata *_metadata, struct rig *r)
 	ASSERT_EQ(DP_WAITS, s.state);
 	check_untouched(_metadata, r);
 	/* Our look has mapped the page; a mapping is not what this is about. */
-	ASSERT_EQ(0, madvise(r->file.map, LEN, MADV_DONTNEED));
+	ASSERT_EQ(0, madvise(r->file.map, r->file.len, MADV_DONTNEED));
 	drop_pin(_metadata, r);
 	check_data(_metadata, r);
 }
@@ -306,11 +309,12 @@ TEST_F_TIMEOUT(signals, clone, ROW_S)
 	struct collision c = { &cloning, .pin = PIN, .outcome = WAITS };
 	struct scene *s = &self->s;
 	int probe = nameless(), err;
-	char data[LEN];
+	static char data[PMD];
+	ssize_t len = s->r.file.len;
 
 	s->other = higher_than(inode_of(s->r.file.fd));
-	dp_data_fill(data, LEN, 0, OTHER_SEED);
-	ASSERT_EQ(LEN, pwrite(s->other, data, LEN, 0));
+	dp_data_fill(data, len, 0, OTHER_SEED);
+	ASSERT_EQ(len, pwrite(s->other, data, len, 0));
 	err = ioctl(probe, FICLONE, s->other) ? errno : 0;
 	close(probe);
 	if (err == EOPNOTSUPP || err == ENOTTY)

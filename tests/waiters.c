@@ -24,7 +24,7 @@ static const struct op hole = { run_fallocate, clear };
 
 FIXTURE(waiters) {
 	struct rig r[2];
-	struct dp_child second;		/* at the file of r[0] */
+	struct dp_child second;		/* at the file of the first */
 	struct dp_pin first;		/* of it, when there is another */
 };
 
@@ -60,8 +60,10 @@ FIXTURE_SETUP(waiters)
 FIXTURE_TEARDOWN(waiters)
 {
 	dp_unpin(&self->first, NULL);
-	dp_unpin(&self->r[0].pin, NULL);
-	dp_child_kill(&self->r[0].racer);
+	for (int i = 0; i < 2; i++) {
+		dp_unpin(&self->r[i].pin, NULL);
+		dp_child_kill(&self->r[i].racer);
+	}
 	dp_child_kill(&self->second);
 	rig_close(&self->r[0]);
 	rig_close(&self->r[1]);
@@ -96,10 +98,10 @@ static void still_waits(struct __test_metadata *_metadata, const struct rig *r)
  * Two files
  */
 
-static void two_files(struct __test_metadata *_metadata, struct rig *r, enum dp_pin_kind kind,
-		      const struct collision *c, int first)
+static void two_files(struct __test_metadata *_metadata, struct rig *r, enum dp_map map,
+		      enum dp_pin_kind kind, const struct collision *c, int first)
 {
-	rig_open(_metadata, &r[1], DP_MAP_PTE, LEN);
+	rig_open(_metadata, &r[1], map, len_for(map, LEN));
 	for (int i = 0; i < 2; i++)
 		start_waiting(_metadata, &r[i], kind, &c[i]);
 	goes_on(_metadata, &r[first]);
@@ -109,17 +111,23 @@ static void two_files(struct __test_metadata *_metadata, struct rig *r, enum dp_
 
 TEST_F_TIMEOUT(waiters, two_files, ROW_S)
 {
-	two_files(_metadata, self->r, DP_PIN_VMSPLICE, variant->c, 0);
+	two_files(_metadata, self->r, DP_MAP_PTE, DP_PIN_VMSPLICE, variant->c, 0);
 }
 
 TEST_F_TIMEOUT(waiters, two_files_dio, ROW_S)
 {
-	two_files(_metadata, self->r, DP_PIN_DIO_READ, variant->c, 0);
+	two_files(_metadata, self->r, DP_MAP_PTE, DP_PIN_DIO_READ, variant->c, 0);
 }
 
 TEST_F_TIMEOUT(waiters, two_files_back, ROW_S)
 {
-	two_files(_metadata, self->r, DP_PIN_VMSPLICE, variant->c, 1);
+	two_files(_metadata, self->r, DP_MAP_PTE, DP_PIN_VMSPLICE, variant->c, 1);
+}
+
+/* A PMD's pages beside single ones. */
+TEST_F_TIMEOUT(waiters, two_files_pmd_dio, ROW_S)
+{
+	two_files(_metadata, self->r, DP_MAP_PMD, DP_PIN_DIO_READ, variant->c, 0);
 }
 
 /*
@@ -191,7 +199,7 @@ static void check_both(struct __test_metadata *_metadata, struct rig *r,
 {
 	struct dp_content want;
 
-	dp_content_init(&want, LEN, FILE_SEED);
+	dp_content_init(&want, r->file.len, FILE_SEED);
 	if (writes(r))
 		dev_write(r, &want);
 	for (int i = 0; i < n; i++)
@@ -216,6 +224,24 @@ TEST_F_TIMEOUT(waiters, one_file, ROW_S)
 TEST_F_TIMEOUT(waiters, one_file_dio, ROW_S)
 {
 	one_file(_metadata, self->r, &self->second, DP_PIN_DIO_READ, variant->c);
+}
+
+/* Both collide with pages of the same PMD. */
+static void one_pmd(struct __test_metadata *_metadata, struct rig *r, struct dp_child *second,
+		    enum dp_pin_kind kind, const struct collision *c)
+{
+	rig_open(_metadata, r, DP_MAP_PMD, PMD);
+	one_file(_metadata, r, second, kind, c);
+}
+
+TEST_F_TIMEOUT(waiters, one_pmd, ROW_S)
+{
+	one_pmd(_metadata, &self->r[1], &self->second, DP_PIN_VMSPLICE, variant->c);
+}
+
+TEST_F_TIMEOUT(waiters, one_pmd_dio, ROW_S)
+{
+	one_pmd(_metadata, &self->r[1], &self->second, DP_PIN_DIO_READ, variant->c);
 }
 
 /* Who waits first is killed: the pin is the second one's to wait for. */
