@@ -254,7 +254,7 @@ struct pair {
 	struct rig r;
 	int	   other;
 	char	   name[32];	/* of that */
-	uint64_t   seed;	/* of what the file has after the operation */
+	uint64_t   seed;	/* of what its pages have after the operation */
 	char	   *want, *got;
 };
 
@@ -265,6 +265,7 @@ FIXTURE(shared) {
 FIXTURE_VARIANT(shared) {
 	enum dp_map	 map;
 	const struct op	*op;
+	uint64_t	 seed;		/* of what the pages have after it */
 };
 
 /* In a child, which has no page tables of the file yet. */
@@ -303,17 +304,29 @@ static int run_read_small(struct rig *r)
 	return pages_are(map, FILE_SEED) ? 0 : -EILSEQ;
 }
 
+/* The PMD goes when a part of its mapping does, and what is left of that is too small for one. */
+static int run_read_cut(struct rig *r)
+{
+	if (!pages_are(r->file.map + PIN, FILE_SEED))
+		return -EILSEQ;
+	if (munmap(r->file.map + PMD / 2, PMD / 2))
+		return -errno;
+	return pages_are(r->file.map + PIN, FILE_SEED) ? 0 : -EILSEQ;
+}
+
 static const struct op store = { run_store };
 static const struct op store_small = { run_store_small };
 static const struct op read_small = { run_read_small };
+static const struct op read_cut = { run_read_cut };
 static const struct op write_op = { run_write };
 
-FIXTURE_VARIANT_ADD(shared, store_pte) { DP_MAP_PTE, &store };
-FIXTURE_VARIANT_ADD(shared, write_pte) { DP_MAP_PTE, &write_op };
-FIXTURE_VARIANT_ADD(shared, store_pmd) { DP_MAP_PMD, &store };
-FIXTURE_VARIANT_ADD(shared, write_pmd) { DP_MAP_PMD, &write_op };
-FIXTURE_VARIANT_ADD(shared, small_in_pmd) { DP_MAP_PMD, &store_small };
-FIXTURE_VARIANT_ADD(shared, read_small_in_pmd) { DP_MAP_PMD, &read_small };
+FIXTURE_VARIANT_ADD(shared, store_pte) { DP_MAP_PTE, &store, OP_SEED };
+FIXTURE_VARIANT_ADD(shared, write_pte) { DP_MAP_PTE, &write_op, OP_SEED };
+FIXTURE_VARIANT_ADD(shared, store_pmd) { DP_MAP_PMD, &store, OP_SEED };
+FIXTURE_VARIANT_ADD(shared, write_pmd) { DP_MAP_PMD, &write_op, OP_SEED };
+FIXTURE_VARIANT_ADD(shared, small_in_pmd) { DP_MAP_PMD, &store_small, OP_SEED };
+FIXTURE_VARIANT_ADD(shared, read_small_in_pmd) { DP_MAP_PMD, &read_small, FILE_SEED };
+FIXTURE_VARIANT_ADD(shared, read_cut_in_pmd) { DP_MAP_PMD, &read_cut, FILE_SEED };
 
 /* Nobody has a page of the file pinned. */
 static int run_clone(void *arg)
@@ -330,7 +343,7 @@ FIXTURE_SETUP(shared)
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
 	rig_open(_metadata, &self->p.r, variant->map, len);
-	self->p.seed = variant->op == &read_small ? FILE_SEED : OP_SEED;
+	self->p.seed = variant->seed;
 	/*
 	 * The other file stays: when the kernel loses count of the references of a block,
 	 * no file of a later row gets that one.
