@@ -5,7 +5,9 @@
 #
 # Each folder of golden/ is the evidence of one cell and is named after its
 # verdict.  The exit status and the first line the judge prints must both say
-# so.  TAP on standard output; exit status 1 when anything differs.
+# so, and the reason that it gives is the one in golden/reasons: what one detector
+# overlooks another may find.  TAP on standard output; exit status 1 when anything
+# differs.
 
 set -eu
 
@@ -19,6 +21,10 @@ verdict_of() {
 	status=0
 	"$judge" -K "$here/golden-known" "$1" > "$tmp/out" 2> "$tmp/err" || status=$?
 	echo "$status $(head -n 1 "$tmp/out")"
+}
+
+reason_of() {	# the reason for the last verdict
+	sed -n 's/^reason //p' "$tmp/out"
 }
 
 expected() {
@@ -44,6 +50,7 @@ malformed() {	# NAME SED-SCRIPT
 for dir in "$here"/golden/*/; do
 	name=$(basename "$dir")
 	result "$name" "$(expected "$name")" "$(verdict_of "$dir")"
+	result "$name: reason" "$(sed -n "s/^$name	//p" "$here/golden/reasons")" "$(reason_of)"
 done
 
 malformed "no comment" '1d'
