@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Operations on a file whose blocks another file shares, while a part of it is pinned.
+ *
+ * Who changes a part of a shared block gets a block of its own with the rest of the old
+ * one (fs/dax.c, dax_iomap_copy_around()): write(2), a store, and the edges of what is
+ * cut off, punched or zeroed.  What is given up goes from this file alone.  The other file
+ * keeps all that it had, and so does a device that reads from a page that was pinned
+ * before it was copied.
+ */
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#include "beside.h"
+#include "ops.h"
+
+#define LEN	(16 * PAGE)
+#define PIN	(6 * PAGE)		/* pages 6 to 9 */
+#define HALF	(PMD / 2)
+
+#define PUNCH	(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+#define ZERO	FALLOC_FL_ZERO_RANGE
+#define COLLAPSE FALLOC_FL_COLLAPSE_RANGE
+#define INSERT	FALLOC_FL_INSERT_RANGE
+
+struct pair {
+	struct rig r;
+	int	   other;		/* has the same blocks */
+};
+
+static int run_write(struct rig *r)
+{
+	char data[LEN];
+
+	dp_data_fill(data, r->c->len, r->c->off, OP_SEED);
+	return pwrite(r->file.fd, data, r->c->len, r->c->off) == r->c->len ? 0 : -errno;
+}
+
+/* In a child, which has no page tables of the file yet. */
+static int run_store(struct rig *r)
+{
+	dp_data_fill(r->file.map + r->c->off, r->c->len, r->c->off, OP_SEED);
+	return 0;
+}
+
+static void written(const struct collision *c, struct dp_content *x)
+{
+	dp_content_put(x, c->off, c->len, OP_SEED, c->off);
+}
+
+static const struct op shorten = { run_truncate, cut, .to_end = true, .copies = true };
+static const struct op zeroes = { run_fallocate, clear, .copies = true };
+static const struct op write_op = { run_write, written, .copies = true };
+static const struct op store = { run_store, written, .copies = true };
+
+static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum dp_map map)
+{
+	off_t len = len_for(map, LEN);
+
+	p->other = beside_open(_metadata, &p->r, LOWER, map, len);
+	ASSERT_EQ(0, ioctl(p->other, FICLONE, p->r.file.fd));
+	/* The clone took the pages out of the page tables. */
+	ASSERT_EQ(0, madvise(p->r.file.map, len, MADV_POPULATE_READ));
+}
+
+static void pair_close(struct pair *p)
+{
+	rig_close(&p->r);
+	if (p->other > 0)
+		close(p->other);
+}
+
+static void check_other(struct __test_metadata *_metadata, struct pair *p)
+{
+	struct dp_content want;
+
+	dp_content_init(&want, p->r.file.len, FILE_SEED);
+	ASSERT_EQ(0, fsync(p->r.file.fd));
+	if (!p->r.file.dax)
+		drop_cached(_metadata, p->other);
+	check_size(_metadata, p->other, &want);
+	EXPECT_EQ(-1, file_wrong_at(p->other, &want, 0, want.size))
+		TH_LOG("the other file has wrong data, from the offset that is seen on");
+}
+
+static void diverge(struct __test_metadata *_metadata, struct pair *p, enum dp_pin_kind kind,
+		    const struct collision *c)
+{
+	struct rig *r = &p->r;
+
+	/* To pin a page for a device that writes is to write to it: it is copied then. */
+	if (dp_pin_writes(kind))
+		ASSERT_EQ(0, madvise(r->file.map + c->pin, PIN_LEN, MADV_POPULATE_WRITE));
+	collide_with(_metadata, r, kind, c);
+	check_other(_metadata, p);
+}
+
+/*
+ * Pages
+ */
+
+FIXTURE(sharing) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(sharing) {
+	struct collision c;
+};
+
+/* Whole pages go. */
+FIXTURE_VARIANT_ADD(sharing, truncate)
+	{ { &shorten,    0,        PIN + PAGE,  0,        PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sharing, punch)
+	{ { &zeroes,     PUNCH,    PIN,         PIN_LEN,  PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sharing, zero)
+	{ { &zeroes,     ZERO,     PIN,         PIN_LEN,  PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sharing, collapse)
+	{ { &shift_down, COLLAPSE, PAGE,        2 * PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sharing, insert)
+	{ { &shift_up,   INSERT,   PAGE,        2 * PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sharing, remove)
+	{ { &removal,    0,        PIN + PAGE,  2 * PAGE, PIN, WAITS } };
+/* A part of a page stays. */
+FIXTURE_VARIANT_ADD(sharing, truncate_cut)
+	{ { &shorten,    0,        PIN + 100,   0,        PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sharing, truncate_cut_last)
+	{ { &shorten,    0,        PIN + 13000, 0,        PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(sharing, punch_cut)
+	{ { &zeroes,     PUNCH,    PIN + 100,   2 * PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sharing, punch_in_page)
+	{ { &zeroes,     PUNCH,    PIN + 100,   300,      PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(sharing, punch_two_pages)
+	{ { &zeroes,     PUNCH,    PIN + 4000,  300,      PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(sharing, zero_cut)
+	{ { &zeroes,     ZERO,     PIN + 100,   2 * PAGE, PIN, WAITS } };
+FIXTURE_VARIANT_ADD(sharing, zero_in_page)
+	{ { &zeroes,     ZERO,     PIN + 100,   300,      PIN, MAY_WAIT } };
+/* Other data. */
+FIXTURE_VARIANT_ADD(sharing, write_in_page)
+	{ { &write_op,   0,        PIN + 100,   300,      PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(sharing, write_two_pages)
+	{ { &write_op,   0,        PIN + 4000,  300,      PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(sharing, write_around)
+	{ { &write_op,   0,        PIN - 100,   5 * PAGE, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(sharing, store_in_page)
+	{ { &store,      0,        PIN + 100,   300,      PIN, RETURNS } };
+FIXTURE_SETUP(sharing)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p, DP_MAP_PTE);
+}
+
+FIXTURE_TEARDOWN(sharing)
+{
+	pair_close(&self->p);
+}
+
+TEST_F_TIMEOUT(sharing, none, ROW_S)
+{
+	diverge(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+}
+
+TEST_F_TIMEOUT(sharing, vmsplice, ROW_S)
+{
+	diverge(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(sharing, dio_read, ROW_S)
+{
+	diverge(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+}
+
+/*
+ * The middle of a PMD
+ */
+
+FIXTURE(sharing_pmd) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(sharing_pmd) {
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(sharing_pmd, truncate)
+	{ { &shorten,    0,        HALF + PAGE, 0,        HALF, WAITS } };
+FIXTURE_VARIANT_ADD(sharing_pmd, truncate_cut)
+	{ { &shorten,    0,        HALF + 100,  0,        HALF, WAITS } };
+FIXTURE_VARIANT_ADD(sharing_pmd, punch)
+	{ { &zeroes,     PUNCH,    HALF,        PIN_LEN,  HALF, WAITS } };
+FIXTURE_VARIANT_ADD(sharing_pmd, punch_cut)
+	{ { &zeroes,     PUNCH,    HALF + 100,  2 * PAGE, HALF, WAITS } };
+FIXTURE_VARIANT_ADD(sharing_pmd, punch_in_page)
+	{ { &zeroes,     PUNCH,    HALF + 100,  300,      HALF, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(sharing_pmd, zero_in_page)
+	{ { &zeroes,     ZERO,     HALF + 100,  300,      HALF, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(sharing_pmd, collapse)
+	{ { &shift_down, COLLAPSE, PAGE,        2 * PAGE, HALF, WAITS } };
+FIXTURE_VARIANT_ADD(sharing_pmd, insert)
+	{ { &shift_up,   INSERT,   PAGE,        2 * PAGE, HALF, WAITS } };
+
+FIXTURE_SETUP(sharing_pmd)
+{
+	if (rig_missing(DP_MAP_PMD))
+		SKIP(return, "%s", rig_missing(DP_MAP_PMD));
+	pair_open(_metadata, &self->p, DP_MAP_PMD);
+}
+
+FIXTURE_TEARDOWN(sharing_pmd)
+{
+	pair_close(&self->p);
+}
+
+TEST_F_TIMEOUT(sharing_pmd, none, ROW_S)
+{
+	diverge(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+}
+
+TEST_F_TIMEOUT(sharing_pmd, vmsplice, ROW_S)
+{
+	diverge(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(sharing_pmd, dio_read, ROW_S)
+{
+	diverge(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+}
+
+TEST_HARNESS_MAIN
