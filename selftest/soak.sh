@@ -36,6 +36,7 @@ count_run() {	# RUN NOTE: a complete one
 count_old() {
 	for old in results/*/soak; do
 		[ "$made" -lt "$runs" ] || break
+		[ ! -L "${old%/soak}" ] || continue	# latest
 		! grep -qxFs "$what" "$old" || count_run "$(basename "${old%/soak}")" "of before"
 	done
 }
