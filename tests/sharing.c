@@ -144,6 +144,7 @@ FIXTURE_VARIANT_ADD(sharing, write_around)
 	{ { &write_op,   0,        PIN - 100,   5 * PAGE, PIN, RETURNS } };
 FIXTURE_VARIANT_ADD(sharing, store_in_page)
 	{ { &store,      0,        PIN + 100,   300,      PIN, RETURNS } };
+
 FIXTURE_SETUP(sharing)
 {
 	if (rig_missing(DP_MAP_PTE))
