@@ -27,9 +27,9 @@ compare() {
 }
 
 count_run() {	# RUN NOTE: a complete one
-	verdicts "$1" >>"$all"
+	rows=$(verdicts "$1" | tee -a "$all" | grep -c ':row ') || :
 	made=$((made + 1))
-	echo "run $made: $1, $2, $(verdicts "$1" | grep -c ':row ') rows"
+	echo "run $made: $1, $2, $rows rows"
 }
 
 # The complete runs of before, the oldest first.
