@@ -182,8 +182,29 @@ known "verdict known,rows 3,$y" "verdict pass,rows 1,row ok x.y"
 result "when it does not show, the whole cell boots" "a cold a " \
 	"$(ran 0 >/dev/null; tr '\n' ' ' <"$tmp/fake/n")"
 known "verdict known,rows 1,$y" "verdict known,rows 1,$y"
-result "as it does when it is the only row" "a a " \
+result "an only row is confirmed like any other" "a cold " \
 	"$(ran 0 >/dev/null; tr '\n' ' ' <"$tmp/fake/n")"
+
+again() {	# a further run with the same snapshot: who was judged, and what the cell has
+	rm -rf "$tmp/fake/k/f/a/verdict" "$tmp/fake/n"
+	ran 0 >/dev/null
+	(cd "$tmp/fake/k/f/a" && tr '\n' ' ' <../../../n &&
+		find . -path ./snapshot -prune -o \( -name cold -o -name confirmed \) -print)
+}
+
+known "verdict known,rows 3,$y" "verdict known,rows 1,$y"
+mkdir -p "$tmp/fake/k/f/a/snapshot/entry"
+touch "$tmp/fake/k/f/a/snapshot/ready"
+result "with a snapshot as well" "a cold ./cold" "$(again)"
+result "which remembers it" "a ./confirmed" "$(again)"
+result "and where it was" "$(realpath "$tmp")/fake/k/f/a/cold" \
+	"$(sed 's/.* in //' "$tmp/fake/k/f/a/confirmed")"
+echo "seed	1" >>"$tmp/fake/k/f/a/cell"
+result "whatever the seed" "a ./confirmed" "$(again)"
+printf 'row\tx.a\n' >>"$tmp/fake/k/f/a/cell"
+result "but of this cell alone" "a cold ./cold" "$(again)"
+echo "verdict known,rows 3,$y,$z" >"$tmp/fake/warm"
+result "and nothing that has not shown" "a cold a ./cold" "$(again)"
 
 # --- progress -----------------------------------------------------------------
 

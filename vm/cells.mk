@@ -53,7 +53,7 @@ aside = mkdir $(@D)/lost-$$n && cd $(@D) && \
 	for file in $(evidence); do [ ! -e $$file ] || mv $$file lost-$$n/; done
 
 $(RUN)/%/verdict:
-	@rm -rf $(@D)/warm $(@D)/first $(@D)/cold $(@D)/lost-* $(@D)/cut-*
+	@cd $(@D) && rm -rf warm first cold confirmed lost-* cut-*
 	@printf 'start  %s\n' "$*"
 	@$(guest) $(@D)
 	@$(judge)

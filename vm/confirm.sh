@@ -8,8 +8,10 @@
 # CELL/cold, and has only the rows that failed and those during which the kernel
 # complained: what passed needs no confirmation.
 #
-# Exit status: 0 when both show the same; 1 when they do not, or when this would be no
-# less than the whole cell.
+# What was confirmed stays so: the snapshot's cache entry remembers which cells showed what,
+# and CELL/confirmed says where and when that was, in place of CELL/cold.
+#
+# Exit status: 0 when both show the same; 1 when they do not, or no row is in doubt.
 set -eu
 
 run=$(realpath "$1") cell=$2 verdict=$3
@@ -31,14 +33,28 @@ cell_of() {
 	cp -P "$cell/qemu-args" "$cell/cell.in" "$cell/cell.out" "$cell/cold/"
 }
 
-rm -rf "$cell/cold"
+# The same snapshot, the same cell but for its seed, and the same shown.
+remembered() {
+	{ grep -v '^seed' "$cell/cell"; shown "$verdict"; } | b2sum | cut -c 1-24
+}
+
+# The entry is gone when another run has made room since; then nothing remembers it.
+remember() {
+	[ -d "$entry" ] && mkdir -p "$entry/confirmed" || return 0
+	printf '%s in %s\n' "$(date -u +%FT%TZ)" "$(realpath "$cell/cold")" >"$entry/confirmed/$$.tmp"
+	mv "$entry/confirmed/$$.tmp" "$entry/confirmed/$(remembered)"
+}
+
+rm -rf "$cell/cold" "$cell/confirmed"
+entry=$cell/snapshot/entry
+! cp "$entry/confirmed/$(remembered)" "$cell/confirmed" 2>/dev/null || exit 0
 rows=$(mktemp)
 trap 'rm -f "$rows"' EXIT
 doubtful "$verdict" >"$rows"
-n=$(wc -l <"$rows")
-[ "$n" -gt 0 ] && [ "$n" -lt "$(sed -n 's/^rows //p' "$verdict")" ] || exit 1
+[ -s "$rows" ] || exit 1
 cell_of "$rows"
 "$run/bin/guest" -s "${SCALE:-1}" -c "$cell/cold"
 "$run/bin/judge" -K "$run/known" "$cell/cold" \
 	>"$cell/cold/verdict" 2>"$cell/cold/judge.log" || :
-[ "$(shown "$verdict")" = "$(shown "$cell/cold/verdict")" ]
+[ "$(shown "$verdict")" = "$(shown "$cell/cold/verdict")" ] || exit 1
+remember

@@ -116,4 +116,5 @@ if ! unpack; then
 	unpack || die "$name: not unpacked, its cells boot"
 fi
 touch "$entry"
+ln -sfn "$entry" "$folder/entry"
 evict
