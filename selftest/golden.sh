@@ -6,8 +6,8 @@
 # Each folder of golden/ is the evidence of one cell and is named after its
 # verdict.  The exit status and the first line the judge prints must both say
 # so, and the reason that it gives is the one in golden/reasons: what one detector
-# overlooks another may find.  TAP on standard output; exit status 1 when anything
-# differs.
+# overlooks another may find.  What a kernel may say is in golden-splats, with the
+# signature of each.  TAP on standard output; exit status 1 when anything differs.
 
 set -eu
 
@@ -47,6 +47,15 @@ malformed() {	# NAME SED-SCRIPT
 	result "malformed cell: $1" "2 " "$(verdict_of "$tmp/cell")"
 }
 
+# The signatures of a message in the console of a cell that passes.
+signatures() {
+	awk -v message="$1" '{ print } /daxpin: phase test/ {
+		print "[    1.100000] " message
+		print "[    1.100001] RIP: 0010:dax_unlock_entry+0xb1/0xc0"
+	}' "$here/golden/pass/console.log" >"$tmp/cell/console.log"
+	"$judge" -K "$here/golden-known" "$tmp/cell" 2>"$tmp/err" | sed -n 's/^splat //p'
+}
+
 for dir in "$here"/golden/*/; do
 	name=$(basename "$dir")
 	result "$name" "$(expected "$name")" "$(verdict_of "$dir")"
@@ -62,5 +71,13 @@ malformed "bad expression" 's/^log.*/log allow (/'
 malformed "row twice" "\$p"
 malformed "no value" 's/^run .*/run/'
 malformed "cut" "\$s/row.*/ro/"
+
+tab='	'
+rm -rf "$tmp/cell"
+cp -r "$here/golden/pass" "$tmp/cell"
+grep "$tab" "$here/golden-splats" | grep -v '^#' >"$tmp/splats"
+while IFS=$tab read -r signature message; do
+	result "signature: $message" "${signature#-}" "$(signatures "$message")"
+done <"$tmp/splats"
 
 plan

@@ -64,6 +64,8 @@ struct pattern {
 	const char	*re;
 	const char	*say;		/* what a match means; $1 is its first group, NULL: $0 */
 	bool		 function;	/* and the function in the register dump below */
+	bool		 fine;		/* somebody asked for it, and for what comes after */
+	bool		 first;		/* it counts if nothing that is above comes before it */
 	bool		 ready;
 	regex_t		 compiled;
 };
@@ -95,7 +97,7 @@ static struct pattern splat_kinds[] = {
 	{ .re = "BUG: (kernel NULL pointer dereference|unable to handle [a-z ]*[a-z])",
 	  .function = true },
 	{ .re = "(^|[^A-Z])(BUG: [A-Za-z][A-Za-z _/-]*)", .say = "$2" },
-	{ .re = "Unable to handle kernel [A-Za-z ]*[a-z]", .function = true },
+	{ .re = "Unable to handle kernel [A-Za-z ]* address", .function = true },
 	{ .re = "general protection fault", .function = true },
 	{ .re = "Oops: [a-z][a-z ]*", .function = true },
 	{ .re = "Oops", .say = "Oops:", .function = true },
@@ -110,11 +112,28 @@ static struct pattern splat_kinds[] = {
 
 	{ .re = "EXT4-fs (error|warning)( \\(device [^)]*\\): (" FUNC "))?",
 	  .say = "EXT4-fs $1 $3" },
+	{ .re = "EXT4-fs.*(Delayed block allocation failed|potential data loss|not cleared)",
+	  .say = "EXT4-fs $1" },
+	{ .re = "EXT4-fs.*(tracked as orphan|sb orphan head|uh-oh|[Cc]orrupt|checksum)",
+	  .say = "EXT4-fs $1" },
+	/* By a program, or by a device that goes. */
+	{ .re = "XFS.* detected at xfs_fs_(goingdown|shutdown)", .fine = true },
 	{ .re = "XFS.*(Assertion failed).* file: ([^ ,]+)", .say = "XFS $1 $2" },
 	{ .re = "XFS .*(Internal error).* of file ([^ ]+\\.[ch])", .say = "XFS $1 $2" },
 	{ .re = "XFS.*(Corruption|Internal error|metadata I/O error|Assertion failed|page discard)",
 	  .say = "XFS $1" },
-	{ .re = "JBD2: .*(error|failure)", .say = "JBD2 $1" },
+	{ .re = "XFS.*([Cc]orrupt|CRC error|I/O [Ee]rror|log error|metadata errors)",
+	  .say = "XFS $1" },
+	{ .re = "XFS.*(not in the AIL|[Bb]ad inode|ran out|delalloc extent|icount mismatch)",
+	  .say = "XFS $1" },
+	{ .re = "XFS.*(Shutting down filesystem)", .say = "XFS $1" },
+	{ .re = "JBD2: .*([Ee]rror|[Ff]ail(ed|ure)|[Cc]orrupt|bad block|no valid|leaked)",
+	  .say = "JBD2 $1" },
+	/* One that is ignored is of a commit that power was cut from. */
+	{ .re = "JBD2: (Invalid checksum) (found|recovering)", .say = "JBD2 $1" },
+	{ .re = "JBD2: .*(too many credits)", .say = "JBD2 $1" },
+	{ .re = "writeback error on inode|lost a?sync page write" },
+	{ .re = "Direct I/O collision with buffered writes" },
 	{ .re = "Memory failure:( 0x[0-9a-f]+:)?( [a-z ]*)", .say = "Memory failure:$2" },
 
 	{ .re = "possible (circular locking dependency|recursive locking)" },
@@ -122,6 +141,13 @@ static struct pattern splat_kinds[] = {
 	{ .re = "(UBSAN|KCSAN):|refcount_t:( [a-z ]+[a-z])?|list_(add|del) corruption" },
 	{ .re = "does not have buffers attached|Page cache invalidation failure on direct I/O" },
 	{ .re = "Out of memory: Killed|invoked oom-killer", .say = "guest out of memory" },
+
+	/* Of objects of its caches SLUB says "BUG dax_cache (Not tainted): Redzone overwritten". */
+	{ .re = "BUG [^ :]+ \\([^)]*\\): ([A-Z][a-z A-Z-]*)", .say = "BUG: slab $1" },
+	{ .re = "cannot create duplicate filename" },
+	/* Who shows a trace has said why, in words that are not known here. */
+	{ .re = "sysrq: Show", .fine = true },
+	{ .re = "Call Trace:", .first = true },
 };
 
 /* How a program can end that does not exit, and a guest that does not power off. */
@@ -204,6 +230,7 @@ struct judge {
 	long		 plan, results;
 	bool		 header, done;
 	bool		 autopsy;	/* in the console */
+	bool		 asked;		/* somebody asked for what the log shows */
 	bool		 end_known;	/* a known issue ended the guest */
 	struct list	 notes[ARRAY_SIZE(verdicts)];
 	enum note	 verdict;
@@ -606,7 +633,9 @@ static struct splat *find_splat(struct judge *j, size_t line, const char *text)
 	struct pattern *kind = find(splat_kinds, ARRAY_SIZE(splat_kinds), text, &s->signature);
 	size_t len;
 
-	if (!kind)
+	if (kind)
+		j->asked |= kind->fine;
+	if (!kind || kind->fine || (kind->first && (j->asked || j->nsplats)))
 		return NULL;
 	s->line = line;
 	s->text = text;
