@@ -49,9 +49,10 @@ malformed() {	# NAME SED-SCRIPT
 
 # The signatures of a message in the console of a cell that passes.
 signatures() {
-	awk -v message="$1" '{ print } /daxpin: phase test/ {
-		print "[    1.100000] " message
-		print "[    1.100001] RIP: 0010:dax_unlock_entry+0xb1/0xc0"
+	awk -v message="$1 // RIP: 0010:dax_unlock_entry+0xb1/0xc0" '{ print } /daxpin: phase test/ {
+		n = split(message, line, " // ")
+		for (i = 1; i <= n; i++)
+			print "[    1.10000" i "] " line[i]
 	}' "$here/golden/pass/console.log" >"$tmp/cell/console.log"
 	"$judge" -K "$here/golden-known" "$tmp/cell" 2>"$tmp/err" | sed -n 's/^splat //p'
 }
