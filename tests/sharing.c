@@ -36,6 +36,20 @@ static int run_write(struct rig *r)
 	return pwrite(r->file.fd, data, r->c->len, r->c->off) == r->c->len ? 0 : -errno;
 }
 
+/* A page more is asked for than can be read: what can is written, and nothing else changes. */
+static int run_short_write(struct rig *r)
+{
+	size_t readable = (r->c->len + PAGE - 1) & -PAGE;
+	char *data = mmap(NULL, readable + PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *from;
+
+	if (data == MAP_FAILED || mprotect(data + readable, PAGE, PROT_NONE))
+		return -errno;
+	from = data + readable - r->c->len;
+	dp_data_fill(from, r->c->len, r->c->off, OP_SEED);
+	return pwrite(r->file.fd, from, r->c->len + PAGE, r->c->off) == r->c->len ? 0 : -EIO;
+}
+
 /* In a child, which has no page tables of the file yet. */
 static int run_store(struct rig *r)
 {
@@ -51,6 +65,7 @@ static void written(const struct collision *c, struct dp_content *x)
 static const struct op shorten = { run_truncate, cut, .to_end = true, .copies = true };
 static const struct op zeroes = { run_fallocate, clear, .copies = true };
 static const struct op write_op = { run_write, written, .copies = true };
+static const struct op short_write = { run_short_write, written, .copies = true };
 static const struct op store = { run_store, written, .copies = true };
 
 static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum dp_map map)
@@ -142,6 +157,10 @@ FIXTURE_VARIANT_ADD(sharing, write_two_pages)
 	{ { &write_op,   0,        PIN + 4000,  300,      PIN, RETURNS } };
 FIXTURE_VARIANT_ADD(sharing, write_around)
 	{ { &write_op,   0,        PIN - 100,   5 * PAGE, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(sharing, write_short)
+	{ { &short_write, 0,       PIN + 128,   320,      PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(sharing, write_short_later)
+	{ { &short_write, 0,       PIN + 128,   PAGE + 320, PIN, RETURNS } };
 FIXTURE_VARIANT_ADD(sharing, store_in_page)
 	{ { &store,      0,        PIN + 100,   300,      PIN, RETURNS } };
 
