@@ -11,6 +11,7 @@
  * Of a page-cache file the pinned page is a copy, and nothing waits: a device writes
  * after the blocks are shared.  That is to get to the pinned file, and to no other.
  */
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
@@ -20,6 +21,9 @@
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
 #define END	(PIN + PIN_LEN)
+#define LEFT_LEN	(4 * PMD)	/* free blocks that hold what was in a file */
+#define LEFT_EXTENTS	64		/* and no more pieces of them */
+#define LEFT_TRIES	16		/* until a file gets some */
 
 /* The rig knows one file; this is the one beside it. */
 struct pair {
@@ -105,6 +109,14 @@ static int run_dedupe(struct rig *r)
 	return err;
 }
 
+/* What is found to differ stays as it is. */
+static int run_dedupe_if_same(struct rig *r)
+{
+	int err = run_dedupe(r);
+
+	return err == -EILSEQ ? 0 : err;
+}
+
 /* On the file that is pinned, when that is the destination. */
 static void cloned(const struct collision *c, struct dp_content *x)
 {
@@ -116,6 +128,7 @@ static const struct op clone_from = { run_clone };
 static const struct op range_to = { run_clone_range, cloned };
 static const struct op range_from = { run_clone_range };
 static const struct op dedupe = { run_dedupe };
+static const struct op dedupe_if_same = { run_dedupe_if_same };
 static const struct op unsharing = { run_fallocate, .copies = true };
 
 /* What is read of the other file next is on the disk, with all of the pinned file. */
@@ -442,6 +455,141 @@ TEST_F_TIMEOUT(dedupe, dio_read, ROW_S)
 TEST_F_TIMEOUT(dedupe, dio_write, ROW_S)
 {
 	compare(_metadata, &self->p, DP_PIN_DIO_WRITE, variant->c);
+}
+
+/*
+ * Blocks that are allocated and not written are zeroes, whatever they hold: here
+ * it is what the pinned file has.
+ */
+
+FIXTURE(dedupe_unwritten) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(dedupe_unwritten) {
+	bool to_other;
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(dedupe_unwritten, to)
+	{ false, { &dedupe_if_same, 0, PIN, PAGE, PIN, MAY_WAIT } };
+FIXTURE_VARIANT_ADD(dedupe_unwritten, from)
+	{ true,  { &dedupe_if_same, 0, PIN, PAGE, PIN, MAY_WAIT } };
+
+union extents {
+	struct fiemap	m;
+	char		room[sizeof(struct fiemap) + LEFT_EXTENTS * sizeof(struct fiemap_extent)];
+};
+
+static void extents_of(struct __test_metadata *_metadata, int fd, union extents *x)
+{
+	memset(x, 0, sizeof(*x));
+	x->m.fm_length = FIEMAP_MAX_OFFSET;
+	x->m.fm_flags = FIEMAP_FLAG_SYNC;
+	x->m.fm_extent_count = LEFT_EXTENTS;
+	ASSERT_EQ(0, ioctl(fd, FS_IOC_FIEMAP, &x->m));
+	ASSERT_NE(0, x->m.fm_mapped_extents);
+}
+
+/* An empty file's blocks: one after the other, where there is room first. */
+static int empty_file(struct __test_metadata *_metadata, int fd)
+{
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, 0));
+	ASSERT_EQ(0, place_anywhere(fd));
+	return fd;
+}
+
+/* Free blocks that all hold the page of the file at PIN, and where they are. */
+static void leave_page(struct __test_metadata *_metadata, union extents *left)
+{
+	int fd = empty_file(_metadata, nameless());
+	static char data[PMD];
+
+	for (off_t off = 0; off < PMD; off += PAGE)
+		dp_data_fill(data + off, PAGE, PIN, FILE_SEED);
+	/* Blocks are free for others when the log has it. */
+	ASSERT_EQ(0, syncfs(fd));
+	/* Piece by piece, or small gaps would be left out. */
+	for (off_t off = 0; off < LEFT_LEN; off += LEN)
+		ASSERT_EQ(0, fallocate(fd, 0, off, LEN));
+	for (off_t off = 0; off < LEFT_LEN; off += PMD)
+		ASSERT_EQ(PMD, pwrite(fd, data, PMD, off));
+	extents_of(_metadata, fd, left);
+	ASSERT_EQ(0, ftruncate(fd, 0));
+	ASSERT_EQ(0, syncfs(fd));
+	close(fd);
+}
+
+static bool has_block(const union extents *x, uint64_t at)
+{
+	const struct fiemap_extent *e = x->m.fm_extents;
+
+	for (unsigned int i = 0; i < x->m.fm_mapped_extents; i++)
+		if (at >= e[i].fe_physical && at < e[i].fe_physical + e[i].fe_length)
+			return true;
+	return false;
+}
+
+/* Allocate the file's blocks: are they among those that are left? */
+static bool unwritten_in(struct __test_metadata *_metadata, int fd, const union extents *left)
+{
+	static union extents x;
+
+	ASSERT_EQ(0, fallocate(fd, 0, 0, LEN));
+	extents_of(_metadata, fd, &x);
+	ASSERT_EQ(1, x.m.fm_mapped_extents);
+	ASSERT_TRUE(x.m.fm_extents[0].fe_flags & FIEMAP_EXTENT_UNWRITTEN);
+	return has_block(left, x.m.fm_extents[0].fe_physical + PIN);
+}
+
+/*
+ * The other file gets such blocks, and nothing is written to them.  What was deleted before is
+ * freed in the background, and may be what it gets.
+ */
+static void unwrite_other(struct __test_metadata *_metadata, struct pair *p)
+{
+	static union extents left;
+	int tries = LEFT_TRIES;
+
+	do {
+		empty_file(_metadata, p->other);
+		leave_page(_metadata, &left);
+	} while (!unwritten_in(_metadata, p->other, &left) && --tries);
+	ASSERT_NE(0, tries);
+	p->other_seed = 0;
+}
+
+FIXTURE_SETUP(dedupe_unwritten)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p, LOWER, DP_MAP_PTE, FILE_SEED);
+	unwrite_other(_metadata, &self->p);
+	self->p.to_other = variant->to_other;
+}
+
+FIXTURE_TEARDOWN(dedupe_unwritten)
+{
+	pair_close(&self->p);
+}
+
+/* One has data and the other has none: neither becomes the other. */
+static void compare_unwritten(struct __test_metadata *_metadata, struct pair *p,
+			      enum dp_pin_kind kind, const struct collision *c)
+{
+	collide_with(_metadata, &p->r, kind, c);
+	check_other(_metadata, p, 0, 0);
+}
+
+TEST_F_TIMEOUT(dedupe_unwritten, none, ROW_S)
+{
+	compare_unwritten(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+}
+
+TEST_F_TIMEOUT(dedupe_unwritten, vmsplice, ROW_S)
+{
+	compare_unwritten(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
 }
 
 /*

@@ -6,9 +6,13 @@
 #ifndef NAMELESS_H
 #define NAMELESS_H
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define NAMELESS_TRIES	64	/* files that are made to get a number */
 
@@ -22,6 +26,18 @@ static inline ino_t inode_of(int fd)
 static inline int nameless(void)
 {
 	return open(getenv("DAXPIN_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+/* The blocks of an empty file need not be in any place (xfs, extszinherit): 0 or -errno. */
+static inline int place_anywhere(int fd)
+{
+	struct fsxattr x;
+
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &x) || !(x.fsx_xflags & FS_XFLAG_EXTSIZE))
+		return 0;
+	x.fsx_xflags &= ~FS_XFLAG_EXTSIZE;
+	x.fsx_extsize = 0;
+	return ioctl(fd, FS_IOC_FSSETXATTR, &x) ? -errno : 0;
 }
 
 /*

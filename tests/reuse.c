@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
+#include "nameless.h"
 #include "ops.h"
 
 #define LEN		(64 * PAGE)
@@ -110,19 +111,12 @@ static const struct op cow = { run_cow };
  * A file system without room
  */
 
-/* An empty file without a name, whose blocks need not be in any place. */
-static int file_new(const char *dir)
+/* An empty file whose blocks need not be in any place. */
+static int file_new(void)
 {
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	struct fsxattr x;
+	int fd = nameless();
 
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, FS_IOC_FSGETXATTR, &x) || !(x.fsx_xflags & FS_XFLAG_EXTSIZE))
-		return fd;
-	x.fsx_xflags &= ~FS_XFLAG_EXTSIZE;
-	x.fsx_extsize = 0;
-	if (!ioctl(fd, FS_IOC_FSSETXATTR, &x))
+	if (fd < 0 || !place_anywhere(fd))
 		return fd;
 	close(fd);
 	return -EIO;
@@ -186,14 +180,13 @@ static int take_all_blocks(int fd)
 
 static void fill_fs(struct __test_metadata *_metadata, struct scene *s, off_t spare_len)
 {
-	const char *dir = getenv("DAXPIN_DIR");
 	int spare;
 
-	s->victim = file_new(dir);
+	s->victim = file_new();
 	ASSERT_LE(0, s->victim);
-	s->ballast = file_new(dir);
+	s->ballast = file_new();
 	ASSERT_LE(0, s->ballast);
-	spare = file_new(dir);
+	spare = file_new();
 	ASSERT_LE(0, spare);
 	ASSERT_EQ(0, fallocate(spare, 0, 0, spare_len));
 	s->reserve = set_reserve(s, 0);
@@ -379,7 +372,7 @@ static void scene_open(struct __test_metadata *_metadata, struct scene *s, enum 
 	/* What the row before has freed is free for all. */
 	ASSERT_EQ(0, syncfs(s->dir));
 	rig_open(_metadata, &s->r, map, len_for(map, LEN));
-	s->other = file_new(getenv("DAXPIN_DIR"));
+	s->other = file_new();
 	ASSERT_LE(0, s->other);
 	ASSERT_EQ(0, pipe2(s->go, O_CLOEXEC));
 }
