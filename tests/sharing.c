@@ -50,11 +50,24 @@ static int run_short_write(struct rig *r)
 	return pwrite(r->file.fd, from, r->c->len + PAGE, r->c->off) == r->c->len ? 0 : -EIO;
 }
 
+/* What the file has, from a mapping of the same pages: they are faulted in while it is written. */
+static int run_rewrite(struct rig *r)
+{
+	const struct collision *c = r->c;
+
+	return pwrite(r->file.fd, r->file.map + c->off, c->len, c->off) == c->len ? 0 : -errno;
+}
+
 /* In a child, which has no page tables of the file yet. */
 static int run_store(struct rig *r)
 {
 	dp_data_fill(r->file.map + r->c->off, r->c->len, r->c->off, OP_SEED);
 	return 0;
+}
+
+static int run_rewrite_store(struct rig *r)
+{
+	return run_rewrite(r) ?: run_store(r);
 }
 
 static void written(const struct collision *c, struct dp_content *x)
@@ -66,6 +79,8 @@ static const struct op shorten = { run_truncate, cut, .to_end = true, .copies = 
 static const struct op zeroes = { run_fallocate, clear, .copies = true };
 static const struct op write_op = { run_write, written, .copies = true };
 static const struct op short_write = { run_short_write, written, .copies = true };
+static const struct op rewrite = { run_rewrite, .copies = true };
+static const struct op rewrite_store = { run_rewrite_store, written, .copies = true };
 static const struct op store = { run_store, written, .copies = true };
 
 static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum dp_map map)
@@ -161,6 +176,10 @@ FIXTURE_VARIANT_ADD(sharing, write_short)
 	{ { &short_write, 0,       PIN + 128,   320,      PIN, RETURNS } };
 FIXTURE_VARIANT_ADD(sharing, write_short_later)
 	{ { &short_write, 0,       PIN + 128,   PAGE + 320, PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(sharing, rewrite)
+	{ { &rewrite,    0,        PIN,         PIN_LEN,  PIN, RETURNS } };
+FIXTURE_VARIANT_ADD(sharing, rewrite_store)
+	{ { &rewrite_store, 0,     PIN,         PIN_LEN,  PIN, RETURNS } };
 FIXTURE_VARIANT_ADD(sharing, store_in_page)
 	{ { &store,      0,        PIN + 100,   300,      PIN, RETURNS } };
 
@@ -169,6 +188,7 @@ FIXTURE_SETUP(sharing)
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
 	pair_open(_metadata, &self->p, DP_MAP_PTE);
+	self->p.r.settle_ms = SOON_MS;	/* less than what the kernel calls a soft lockup */
 }
 
 FIXTURE_TEARDOWN(sharing)
@@ -187,6 +207,58 @@ TEST_F_TIMEOUT(sharing, vmsplice, ROW_S)
 }
 
 TEST_F_TIMEOUT(sharing, dio_read, ROW_S)
+{
+	diverge(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+}
+
+/*
+ * Pages that were faulted in while they were written, and again since
+ */
+
+FIXTURE(rewritten) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(rewritten) {
+	struct collision c;
+};
+
+FIXTURE_VARIANT_ADD(rewritten, truncate)
+	{ { &shorten,    0,        0,           0,        PIN, WAITS } };
+FIXTURE_VARIANT_ADD(rewritten, punch)
+	{ { &zeroes,     PUNCH,    PIN,         PIN_LEN,  PIN, WAITS } };
+
+FIXTURE_SETUP(rewritten)
+{
+	static const struct collision all = { .off = PIN, .len = PIN_LEN };
+	struct rig *r = &self->p.r;
+
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p, DP_MAP_PTE);
+	r->c = &all;
+	ASSERT_EQ(0, run_rewrite(r));
+	ASSERT_EQ(0, madvise(r->file.map, r->file.len, MADV_DONTNEED));
+	ASSERT_EQ(0, madvise(r->file.map, r->file.len, MADV_POPULATE_READ))
+		TH_LOG("a page that was written cannot be mapped");
+}
+
+FIXTURE_TEARDOWN(rewritten)
+{
+	pair_close(&self->p);
+}
+
+TEST_F_TIMEOUT(rewritten, none, ROW_S)
+{
+	diverge(_metadata, &self->p, DP_PIN_NONE, &variant->c);
+}
+
+TEST_F_TIMEOUT(rewritten, vmsplice, ROW_S)
+{
+	diverge(_metadata, &self->p, DP_PIN_VMSPLICE, &variant->c);
+}
+
+TEST_F_TIMEOUT(rewritten, dio_read, ROW_S)
 {
 	diverge(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
 }
