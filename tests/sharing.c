@@ -264,6 +264,112 @@ TEST_F_TIMEOUT(rewritten, dio_read, ROW_S)
 }
 
 /*
+ * What happens between the look at the blocks and the copy: a page fault does not wait for
+ * read(2) and write(2), and may give the file another block.
+ */
+
+#define BESIDE	(PIN + 2000)		/* of what is written */
+#define SOME	300			/* bytes */
+
+struct held {
+	struct pair	p;
+	int		pause;
+	char		*got;		/* what a child has read, a page */
+};
+
+FIXTURE(between) {
+	struct held h;
+};
+
+FIXTURE_SETUP(between)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	self->h.pause = -1;
+	if (!dax_promised())
+		SKIP(return, "a page-cache file is not copied from and to its blocks");
+	pair_open(_metadata, &self->h.p, DP_MAP_PTE);
+	self->h.got = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->h.got);
+}
+
+FIXTURE_TEARDOWN(between)
+{
+	if (self->h.pause >= 0)
+		dp_pause_resume(self->h.pause);
+	pair_close(&self->h.p);
+}
+
+static int run_read_page(void *arg)
+{
+	struct held *h = arg;
+
+	return pread(h->p.r.file.fd, h->got, PAGE, PIN) == PAGE ? 0 : -errno;
+}
+
+static int run_write_some(void *arg)
+{
+	struct held *h = arg;
+	char data[SOME];
+
+	dp_data_fill(data, SOME, PIN, OP_SEED);
+	return pwrite(h->p.r.file.fd, data, SOME, PIN) == SOME ? 0 : -errno;
+}
+
+/* Run it up to @function of the kernel. */
+static void hold(struct __test_metadata *_metadata, struct held *h, int (*run)(void *arg),
+		 const char *function)
+{
+	h->pause = dp_pause(function);
+	ASSERT_LE(0, h->pause);
+	ASSERT_EQ(0, dp_child_start(&h->p.r.racer, run, h));
+	ASSERT_EQ(0, dp_pause_reached(h->pause, SETTLE_MS));
+	TH_LOG("witness: held_at=%s", function);
+}
+
+static void go_on(struct __test_metadata *_metadata, struct held *h)
+{
+	ASSERT_EQ(0, dp_pause_resume(h->pause));
+	ASSERT_EQ(0, dp_child_wait(&h->p.r.racer, RETURN_MS));
+}
+
+/* The page is stored to, and gets a block of its own; the old one is the other file's alone. */
+TEST_F_TIMEOUT(between, read, ROW_S)
+{
+	struct rig *r = &self->h.p.r;
+	struct dp_content before, after;
+	char data[PAGE];
+
+	hold(_metadata, &self->h, run_read_page, "dax_copy_to_iter");
+	dp_data_fill(r->file.map + PIN, PAGE, PIN, OP_SEED);
+	dp_data_fill(data, PAGE, PIN, OTHER_SEED);
+	ASSERT_EQ(PAGE, pwrite(self->h.p.other, data, PAGE, PIN));
+	go_on(_metadata, &self->h);
+	dp_content_init(&before, r->file.len, FILE_SEED);
+	dp_content_init(&after, r->file.len, OP_SEED);
+	EXPECT_TRUE(page_is(&before, self->h.got, PIN, PAGE) ||
+		    page_is(&after, self->h.got, PIN, PAGE))
+		TH_LOG("read(2) got what the other file has");
+}
+
+/* The page is stored to, beside what is written. */
+TEST_F_TIMEOUT(between, write, ROW_S)
+{
+	struct rig *r = &self->h.p.r;
+	struct dp_content want;
+
+	hold(_metadata, &self->h, run_write_some, "dax_direct_access");
+	dp_data_fill(r->file.map + BESIDE, SOME, BESIDE, DEV_SEED);
+	go_on(_metadata, &self->h);
+	dp_content_init(&want, r->file.len, FILE_SEED);
+	dp_content_put(&want, PIN, SOME, OP_SEED, PIN);
+	dp_content_put(&want, BESIDE, SOME, DEV_SEED, BESIDE);
+	EXPECT_EQ(-1, file_wrong_at(r->file.fd, &want, 0, want.size))
+		TH_LOG("a store beside what is written is lost, from the offset that is seen on");
+	check_other(_metadata, &self->h.p);
+}
+
+/*
  * The middle of a PMD
  */
 
