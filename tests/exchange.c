@@ -11,18 +11,17 @@
  * Of a page-cache file the pinned page is a copy, and nothing waits: a device writes
  * after the blocks are shared.  That is to get to the pinned file, and to no other.
  */
-#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
 #include "beside.h"
+#include "blocks.h"
 #include "ops.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
 #define END	(PIN + PIN_LEN)
 #define LEFT_LEN	(4 * PMD)	/* free blocks that hold what was in a file */
-#define LEFT_EXTENTS	64		/* and no more pieces of them */
 #define LEFT_TRIES	16		/* until a file gets some */
 
 /* The rig knows one file; this is the one beside it. */
@@ -476,21 +475,6 @@ FIXTURE_VARIANT_ADD(dedupe_unwritten, to)
 FIXTURE_VARIANT_ADD(dedupe_unwritten, from)
 	{ true,  { &dedupe_if_same, 0, PIN, PAGE, PIN, MAY_WAIT } };
 
-union extents {
-	struct fiemap	m;
-	char		room[sizeof(struct fiemap) + LEFT_EXTENTS * sizeof(struct fiemap_extent)];
-};
-
-static void extents_of(struct __test_metadata *_metadata, int fd, union extents *x)
-{
-	memset(x, 0, sizeof(*x));
-	x->m.fm_length = FIEMAP_MAX_OFFSET;
-	x->m.fm_flags = FIEMAP_FLAG_SYNC;
-	x->m.fm_extent_count = LEFT_EXTENTS;
-	ASSERT_EQ(0, ioctl(fd, FS_IOC_FIEMAP, &x->m));
-	ASSERT_NE(0, x->m.fm_mapped_extents);
-}
-
 /* An empty file's blocks: one after the other, where there is room first. */
 static int empty_file(struct __test_metadata *_metadata, int fd)
 {
@@ -500,11 +484,12 @@ static int empty_file(struct __test_metadata *_metadata, int fd)
 	return fd;
 }
 
-/* Free blocks that all hold the page of the file at PIN, and where they are. */
-static void leave_page(struct __test_metadata *_metadata, union extents *left)
+/* Free blocks that all hold the page of the file at PIN, and where they are; to be freed. */
+static struct fiemap *leave_page(struct __test_metadata *_metadata)
 {
 	int fd = empty_file(_metadata, nameless());
 	static char data[PMD];
+	struct fiemap *left;
 
 	for (off_t off = 0; off < PMD; off += PAGE)
 		dp_data_fill(data + off, PAGE, PIN, FILE_SEED);
@@ -515,32 +500,28 @@ static void leave_page(struct __test_metadata *_metadata, union extents *left)
 		ASSERT_EQ(0, fallocate(fd, 0, off, LEN));
 	for (off_t off = 0; off < LEFT_LEN; off += PMD)
 		ASSERT_EQ(PMD, pwrite(fd, data, PMD, off));
-	extents_of(_metadata, fd, left);
+	left = map_of(fd, 0, LEFT_LEN);
+	ASSERT_NE(NULL, left);
 	ASSERT_EQ(0, ftruncate(fd, 0));
 	ASSERT_EQ(0, syncfs(fd));
 	close(fd);
-}
-
-static bool has_block(const union extents *x, uint64_t at)
-{
-	const struct fiemap_extent *e = x->m.fm_extents;
-
-	for (unsigned int i = 0; i < x->m.fm_mapped_extents; i++)
-		if (at >= e[i].fe_physical && at < e[i].fe_physical + e[i].fe_length)
-			return true;
-	return false;
+	return left;
 }
 
 /* Allocate the file's blocks: are they among those that are left? */
-static bool unwritten_in(struct __test_metadata *_metadata, int fd, const union extents *left)
+static bool unwritten_in(struct __test_metadata *_metadata, int fd, const struct fiemap *left)
 {
-	static union extents x;
+	struct fiemap *m;
+	bool among;
 
 	ASSERT_EQ(0, fallocate(fd, 0, 0, LEN));
-	extents_of(_metadata, fd, &x);
-	ASSERT_EQ(1, x.m.fm_mapped_extents);
-	ASSERT_TRUE(x.m.fm_extents[0].fe_flags & FIEMAP_EXTENT_UNWRITTEN);
-	return has_block(left, x.m.fm_extents[0].fe_physical + PIN);
+	m = map_of(fd, 0, LEN);
+	ASSERT_NE(NULL, m);
+	ASSERT_EQ(1, m->fm_mapped_extents);
+	ASSERT_TRUE(m->fm_extents[0].fe_flags & FIEMAP_EXTENT_UNWRITTEN);
+	among = maps_block(left, m->fm_extents[0].fe_physical + PIN);
+	free(m);
+	return among;
 }
 
 /*
@@ -549,14 +530,17 @@ static bool unwritten_in(struct __test_metadata *_metadata, int fd, const union 
  */
 static void unwrite_other(struct __test_metadata *_metadata, struct pair *p)
 {
-	static union extents left;
-	int tries = LEFT_TRIES;
+	bool among = false;
 
-	do {
+	for (int i = 0; i < LEFT_TRIES && !among; i++) {
+		struct fiemap *left;
+
 		empty_file(_metadata, p->other);
-		leave_page(_metadata, &left);
-	} while (!unwritten_in(_metadata, p->other, &left) && --tries);
-	ASSERT_NE(0, tries);
+		left = leave_page(_metadata);
+		among = unwritten_in(_metadata, p->other, left);
+		free(left);
+	}
+	ASSERT_TRUE(among);
 	p->other_seed = 0;
 }
 

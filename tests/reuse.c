@@ -10,11 +10,11 @@
  *
  * That an operation waits is for other tests to say, here only harm counts.
  */
-#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 
+#include "blocks.h"
 #include "nameless.h"
 #include "ops.h"
 
@@ -24,7 +24,6 @@
 #define SPARE_LEN	(128 * PAGE)	/* what stays free, for metadata */
 #define COPY_LEN	(2 * PMD)	/* and for a copy, of which xfs makes a PMD */
 #define BALLAST_MAX	(256L << 20)	/* in one piece */
-#define MAX_EXTENTS	512
 #define VICTIM_SEED	OTHER_SEED
 #define HEIR		"heir"		/* what takes the file's name */
 
@@ -196,23 +195,6 @@ static void fill_fs(struct __test_metadata *_metadata, struct scene *s, off_t sp
 	ASSERT_EQ(0, syncfs(s->ballast));
 }
 
-/* The extents of [@off, @off + @len) of @fd; to be freed. */
-static struct fiemap *map_of(int fd, off_t off, off_t len)
-{
-	struct fiemap *m = calloc(1, sizeof(*m) + MAX_EXTENTS * sizeof(m->fm_extents[0]));
-
-	if (!m)
-		return NULL;
-	m->fm_start = off;
-	m->fm_length = len;
-	m->fm_flags = FIEMAP_FLAG_SYNC;
-	m->fm_extent_count = MAX_EXTENTS;
-	if (!ioctl(fd, FS_IOC_FIEMAP, m))
-		return m;
-	free(m);
-	return NULL;
-}
-
 static void note_blocks(struct __test_metadata *_metadata, struct scene *s)
 {
 	struct fiemap *m = map_of(s->r.file.fd, PIN, PIN_LEN);
@@ -239,12 +221,7 @@ static int reused(const struct scene *s)
 	int n = 0;
 
 	for (int i = 0; m && i < PIN_PAGES; i++)
-		for (unsigned int k = 0; k < m->fm_mapped_extents; k++) {
-			const struct fiemap_extent *e = &m->fm_extents[k];
-
-			n += s->blocks[i] >= e->fe_physical &&
-			     s->blocks[i] < e->fe_physical + e->fe_length;
-		}
+		n += maps_block(m, s->blocks[i]);
 	free(m);
 	return n;
 }
