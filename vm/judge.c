@@ -633,9 +633,10 @@ static struct splat *find_splat(struct judge *j, size_t line, const char *text)
 	struct pattern *kind = find(splat_kinds, ARRAY_SIZE(splat_kinds), text, &s->signature);
 	size_t len;
 
-	if (kind)
-		j->asked |= kind->fine;
-	if (!kind || kind->fine || (kind->first && (j->asked || j->nsplats)))
+	if (!kind)
+		return NULL;
+	j->asked |= kind->fine;
+	if (kind->fine || (kind->first && (j->asked || j->nsplats)))
 		return NULL;
 	s->line = line;
 	s->text = text;
