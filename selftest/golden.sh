@@ -52,7 +52,8 @@ signatures() {
 	awk -v message="$1 // RIP: 0010:dax_unlock_entry+0xb1/0xc0" '{ print } /daxpin: phase test/ {
 		n = split(message, line, " // ")
 		for (i = 1; i <= n; i++)
-			print "[    1.10000" i "] " line[i]
+			for (lines = line[i] == "..." ? 40 : 1; lines; lines--)
+				print "[    1.10000" i "] " line[i]
 	}' "$here/golden/pass/console.log" >"$tmp/cell/console.log"
 	"$judge" -K "$here/golden-known" "$tmp/cell" 2>"$tmp/err" | sed -n 's/^splat //p'
 }

@@ -64,8 +64,8 @@ struct pattern {
 	const char	*re;
 	const char	*say;		/* what a match means; $1 is its first group, NULL: $0 */
 	bool		 function;	/* and the function in the register dump below */
-	bool		 fine;		/* somebody asked for it, and for what comes after */
-	bool		 first;		/* it counts if nothing that is above comes before it */
+	bool		 fine;		/* somebody asked for it, and for the traces after it */
+	bool		 last;		/* it counts if nothing that is above accounts for it */
 	bool		 ready;
 	regex_t		 compiled;
 };
@@ -147,7 +147,7 @@ static struct pattern splat_kinds[] = {
 	{ .re = "cannot create duplicate filename" },
 	/* Who shows a trace has said why, in words that are not known here. */
 	{ .re = "sysrq: Show", .fine = true },
-	{ .re = "Call Trace:", .first = true },
+	{ .re = "Call Trace:", .last = true },
 };
 
 /* How a program can end that does not exit, and a guest that does not power off. */
@@ -230,7 +230,11 @@ struct judge {
 	long		 plan, results;
 	bool		 header, done;
 	bool		 autopsy;	/* in the console */
-	bool		 asked;		/* somebody asked for what the log shows */
+	struct {			/* the last line that accounts for a trace */
+		const struct row	*row;
+		size_t			 line;
+		bool			 seen;
+	} said;
 	bool		 end_known;	/* a known issue ended the guest */
 	struct list	 notes[ARRAY_SIZE(verdicts)];
 	enum note	 verdict;
@@ -627,17 +631,27 @@ static const struct row *next_row(const struct judge *j, const struct row *row, 
 	return next ?: row;
 }
 
-static struct splat *find_splat(struct judge *j, size_t line, const char *text)
+/* The trace at @line is of what the log has said in @row, or shortly before. */
+static bool accounted_for(const struct judge *j, const struct row *row, size_t line)
+{
+	return j->said.seen && (row == j->said.row || line < j->said.line + TRACE_LINES);
+}
+
+static struct splat *find_splat(struct judge *j, const struct row *row, size_t line,
+				const char *text)
 {
 	struct splat *s = &j->splats[j->nsplats];
 	struct pattern *kind = find(splat_kinds, ARRAY_SIZE(splat_kinds), text, &s->signature);
 	size_t len;
 
-	if (!kind)
+	if (!kind || (kind->last && accounted_for(j, row, line)))
 		return NULL;
-	j->asked |= kind->fine;
-	if (kind->fine || (kind->first && (j->asked || j->nsplats)))
+	j->said.row = row;
+	j->said.line = line;
+	j->said.seen = true;
+	if (kind->fine)
 		return NULL;
+	s->row = row;
 	s->line = line;
 	s->text = text;
 	if (kind->function)
@@ -699,9 +713,7 @@ static void scan_console(struct judge *j)
 		if (after(text, "daxpin: row "))
 			row = next_row(j, row, after(text, "daxpin: row "));
 		if (match(&any, text, NULL))
-			s = find_splat(j, i, text);
-		if (s)
-			s->row = row;
+			s = find_splat(j, row, i, text);
 		for (size_t r = 0; r < j->nrules; r++)
 			apply_rule(&j->rules[r], text, s);
 	}
