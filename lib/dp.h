@@ -651,7 +651,7 @@ int dp_longterm_read(struct dp_longterm *l, void *buf);
 int dp_longterm_write(struct dp_longterm *l, const void *buf);
 
 /*
- * Watch the child until it has ended or sleeps for good, wherever that is: 100 looks
+ * Watch the child until it has ended or sleeps for good, wherever that is: 25 looks
  * in a row, 5 ms apart, find the same function in @s and as many voluntary context
  * switches.  -ETIMEDOUT after @bound_ms.
  */
