@@ -336,6 +336,20 @@ static int run_clone(void *arg)
 	return ioctl(p->other, FICLONE, p->r.file.fd) ? -errno : 0;
 }
 
+/*
+ * The other file stays: when the kernel loses count of the references of a block, no file
+ * of a later row gets that one.
+ */
+static void clone_kept(struct __test_metadata *_metadata, struct pair *p)
+{
+	snprintf(p->name, sizeof(p->name), "kept-%d", getpid());
+	p->other = openat(p->r.file.dir, p->name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ASSERT_GE(p->other, 0);
+	ASSERT_EQ(0, dp_child_start(&p->r.racer, run_clone, p));
+	ASSERT_EQ(0, dp_child_wait(&p->r.racer, SOON_MS))
+		TH_LOG("a clone of a file that nobody has pinned does not end");
+}
+
 FIXTURE_SETUP(shared)
 {
 	off_t len = len_for(variant->map, LEN);
@@ -344,17 +358,7 @@ FIXTURE_SETUP(shared)
 		SKIP(return, "%s", rig_missing(variant->map));
 	rig_open(_metadata, &self->p.r, variant->map, len);
 	self->p.seed = variant->seed;
-	/*
-	 * The other file stays: when the kernel loses count of the references of a block,
-	 * no file of a later row gets that one.
-	 */
-	snprintf(self->p.name, sizeof(self->p.name), "kept-%d", getpid());
-	self->p.other = openat(self->p.r.file.dir, self->p.name, O_RDWR | O_CREAT | O_CLOEXEC,
-			       0600);
-	ASSERT_GE(self->p.other, 0);
-	ASSERT_EQ(0, dp_child_start(&self->p.r.racer, run_clone, &self->p));
-	ASSERT_EQ(0, dp_child_wait(&self->p.r.racer, SOON_MS))
-		TH_LOG("a clone of a file that nobody has pinned does not end");
+	clone_kept(_metadata, &self->p);
 	ASSERT_EQ(0, madvise(self->p.r.file.map, len, MADV_POPULATE_READ));
 	self->p.want = malloc(2 * len);
 	ASSERT_NE(NULL, self->p.want);
@@ -469,6 +473,86 @@ TEST_F_TIMEOUT(shared, aio_read, ROW_S)
 TEST_F_TIMEOUT(shared, aio_write, ROW_S)
 {
 	diverge(_metadata, &self->p, variant->op, DP_PIN_AIO_WRITE);
+}
+
+/*
+ * The same blocks, mapped by a page of one file and by a PMD of its clone
+ */
+
+FIXTURE(clones) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(clones) {
+	off_t page;		/* that is mapped of the first one */
+};
+
+FIXTURE_VARIANT_ADD(clones, first_page) { 0 };
+FIXTURE_VARIANT_ADD(clones, later_page) { PIN };
+
+FIXTURE_SETUP(clones)
+{
+	if (rig_missing(DP_MAP_PMD))
+		SKIP(return, "%s", rig_missing(DP_MAP_PMD));
+	rig_open(_metadata, &self->p.r, DP_MAP_PTE, PMD);
+	clone_kept(_metadata, &self->p);
+	/* The device has a target once it has been suspended. */
+	ASSERT_EQ(0, dp_dev_suspend(&self->p.r.dev));
+	ASSERT_EQ(0, dp_dev_resume(&self->p.r.dev));
+}
+
+FIXTURE_TEARDOWN(clones)
+{
+	rig_close(&self->p.r);
+	if (self->p.other > 0)
+		close(self->p.other);
+}
+
+/* All of the clone through a mapping that has room for a PMD, and a part by direct I/O. */
+static int run_read_clone(void *arg)
+{
+	struct pair *p = arg;
+	char *area = mmap(NULL, 2 * PMD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *map;
+
+	if (area == MAP_FAILED)
+		return -errno;
+	map = (char *)(((uintptr_t)area + PMD - 1) & -PMD);
+	if (mmap(map, PMD, PROT_READ, MAP_SHARED | MAP_FIXED, p->other, 0) == MAP_FAILED)
+		return -errno;
+	for (off_t off = 0; off < PMD; off += PIN_LEN) {
+		char want[PIN_LEN];
+
+		dp_data_fill(want, PIN_LEN, off, FILE_SEED);
+		if (memcmp(want, map + off, PIN_LEN))
+			return -EILSEQ;
+	}
+	return pwrite(p->r.dev.fd, map + PIN, PIN_LEN, 0) == PIN_LEN ? 0 : -errno;
+}
+
+TEST_F_TIMEOUT(clones, read, ROW_S)
+{
+	struct rig *r = &self->p.r;
+	char *page = r->file.map + variant->page;
+	struct dp_events pmds = { 0 };
+	uint64_t pfn;
+	int idle, err;
+
+	idle = dp_page_refs(page, &pfn);
+	ASSERT_LE(0, idle);
+	ASSERT_EQ(0, dp_events_open(&pmds, "fs_dax/dax_pmd_fault_done", NULL, DP_ANYBODYS));
+	ASSERT_EQ(0, dp_child_start(&r->racer, run_read_clone, &self->p));
+	err = dp_child_wait(&r->racer, SETTLE_MS);
+	TH_LOG("witness: pfn=%#lx idle=%d pmd_faults=%ld result=%d", pfn, idle,
+	       dp_events_count(&pmds), err);
+	EXPECT_LT(0, dp_events_count(&pmds));
+	dp_events_close(&pmds);
+	EXPECT_EQ(0, err)
+		TH_LOG("a clone cannot be read while a page of the other file is mapped");
+	ASSERT_EQ(0, madvise(r->file.map, PMD, MADV_DONTNEED));
+	EXPECT_EQ(idle, dp_pfn_refs(pfn))
+		TH_LOG("the page that was mapped has other references than before");
+	EXPECT_EQ(idle, dp_pfn_refs(pfn - variant->page / PAGE))
+		TH_LOG("the first page of the PMD has other references than it should");
 }
 
 TEST_HARNESS_MAIN

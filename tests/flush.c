@@ -9,7 +9,14 @@
  * Nobody sees that it did, before a power failure.  Here the tracepoint says what was
  * flushed, since the store, and by whomever.
  */
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <xfs/xfs.h>
+
+#include "blocks.h"
+#include "nameless.h"
 #include "ops.h"
+#include "place.h"
 
 #define LEN	(16 * PAGE)
 #define AT	(6 * PAGE)		/* the page that is stored to */
@@ -402,6 +409,197 @@ TEST_F_TIMEOUT(late, sync_after, ROW_S)
 TEST_F_TIMEOUT(late, sync_before_and_after, ROW_S)
 {
 	write_late(_metadata, &self->s, variant->kind, true);
+}
+
+/*
+ * Blocks that another file shares
+ */
+
+FIXTURE(copied) {
+	struct scene		s;
+	int			other;
+	struct dp_events	copies;		/* that leave nothing in the CPU's caches */
+};
+
+FIXTURE_VARIANT(copied) {
+	int (*run)(const struct scene *s);
+};
+
+static int change_shared(const struct scene *s, int mode, off_t off, off_t len)
+{
+	return fallocate(fd_of(s), mode, AT + off, len) ? -errno : 0;
+}
+
+static int do_unshare(const struct scene *s)
+{
+	return change_shared(s, FALLOC_FL_UNSHARE_RANGE, 0, PAGE);
+}
+
+static int do_punch_in_page(const struct scene *s)
+{
+	return change_shared(s, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 300);
+}
+
+static int do_zero_in_page(const struct scene *s)
+{
+	return change_shared(s, FALLOC_FL_ZERO_RANGE, 100, 300);
+}
+
+static int do_write_in_page(const struct scene *s)
+{
+	char data[300] = "";
+
+	return pwrite(fd_of(s), data, sizeof(data), AT + 100) == sizeof(data) ? 0 : -errno;
+}
+
+static int do_cut_in_page(const struct scene *s)
+{
+	return ftruncate(fd_of(s), AT + 100) ? -errno : 0;
+}
+
+static int do_store(const struct scene *s)
+{
+	s->r.file.map[AT + 100]++;
+	return 0;
+}
+
+FIXTURE_VARIANT_ADD(copied, store)	   { do_store };
+FIXTURE_VARIANT_ADD(copied, unshare)	   { do_unshare };
+FIXTURE_VARIANT_ADD(copied, punch_in_page) { do_punch_in_page };
+FIXTURE_VARIANT_ADD(copied, zero_in_page)  { do_zero_in_page };
+FIXTURE_VARIANT_ADD(copied, write_in_page) { do_write_in_page };
+FIXTURE_VARIANT_ADD(copied, cut_in_page)   { do_cut_in_page };
+
+/* All of the file is clean then, and the clone has its blocks. */
+static int clone_clean(struct __test_metadata *_metadata, struct scene *s)
+{
+	int other = nameless();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, ioctl(other, FICLONE, fd_of(s)));
+	ASSERT_EQ(0, fsync(other));
+	ASSERT_EQ(0, fsync(fd_of(s)));
+	return other;
+}
+
+FIXTURE_SETUP(copied)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	rig_open(_metadata, &self->s.r, DP_MAP_PTE, LEN);
+	self->other = clone_clean(_metadata, &self->s);
+}
+
+FIXTURE_TEARDOWN(copied)
+{
+	dp_events_close(&self->copies);
+	events_close(&self->s);
+	rig_close(&self->s.r);
+	if (self->other > 0)
+		close(self->other);
+}
+
+/* Where the page at AT is on the device, 0: nowhere. */
+static uint64_t block_of(const struct scene *s)
+{
+	struct fiemap *m = map_of(fd_of(s), AT, PAGE);
+	uint64_t at = m && m->fm_mapped_extents ? m->fm_extents[0].fe_physical : 0;
+
+	free(m);
+	return at;
+}
+
+/* What was on the disk for long, and is copied, must be there as well after a sync. */
+TEST_F_TIMEOUT(copied, fsync, ROW_S)
+{
+	struct scene *s = &self->s;
+	uint64_t before = block_of(s);
+	long copies;
+
+	ASSERT_EQ(0, dp_calls_open(&s->caches, "arch_wb_cache_pmem", NULL, DP_OURS));
+	ASSERT_EQ(0, dp_calls_open(&self->copies, "__memcpy_flushcache", NULL, DP_OURS));
+	ASSERT_EQ(0, variant->run(s));
+	copies = dp_events_count(&self->copies);	/* the sync has the log copied so */
+	ASSERT_EQ(0, fsync(fd_of(s)));
+	TH_LOG("witness: dax=%d block=%#lx->%#lx flushed=%ld copied=%ld", s->r.file.dax, before,
+	       block_of(s), dp_events_count(&s->caches), copies);
+	ASSERT_NE(before, block_of(s))
+		TH_LOG("nothing was copied");
+	EXPECT_LT(0, dp_events_count(&s->caches) + copies)
+		TH_LOG("what was copied to another block is left in the CPU's caches");
+}
+
+/*
+ * Stores through a mapping with MAP_SYNC are there after a crash, without a sync
+ */
+
+FIXTURE(crash) {
+	struct scene s;
+	struct place place;
+	int	     other;
+};
+
+FIXTURE_VARIANT(crash) {
+	bool shared;
+};
+
+FIXTURE_VARIANT_ADD(crash, own)	   { false };
+FIXTURE_VARIANT_ADD(crash, shared) { true };
+
+FIXTURE_SETUP(crash)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	if (!getenv("DAXPIN_GUEST"))
+		SKIP(return, "somebody may need the file system: not in a guest of daxpin");
+	ASSERT_EQ(0, place_find(&self->place));
+	rig_open(_metadata, &self->s.r, DP_MAP_PTE, LEN);
+	if (variant->shared)
+		self->other = clone_clean(_metadata, &self->s);
+	ASSERT_EQ(0, fsync(fd_of(&self->s)));
+	map_sync(_metadata, &self->s);
+}
+
+FIXTURE_TEARDOWN(crash)
+{
+	rig_close(&self->s.r);
+}
+
+/* The file system stops at once, without writing its log, and is mounted again. */
+static void crash(struct __test_metadata *_metadata, struct scene *s, struct place *place,
+		  int other)
+{
+	uint32_t how = XFS_FSOP_GOING_FLAGS_NOLOGFLUSH;
+	struct dp_file *f = &s->r.file;
+
+	ASSERT_EQ(0, ioctl(f->fd, XFS_IOC_GOINGDOWN, &how));
+	ASSERT_EQ(0, munmap(f->map, f->len));
+	close(f->fd);
+	close(f->dir);
+	if (other > 0)
+		close(other);
+	ASSERT_EQ(0, umount(place->path) ? errno : 0);
+	ASSERT_EQ(0, place_mount(place));
+	f->dir = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->fd = openat(f->dir, f->name, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, f->fd);
+	ASSERT_EQ(f->map, mmap(f->map, f->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			       f->fd, 0));
+}
+
+TEST_F_TIMEOUT(crash, map_sync, ROW_S)
+{
+	struct rig *r = &self->s.r;
+	struct dp_content want;
+
+	for (off_t off = AT; off < AT + 4 * PAGE; off += PAGE)
+		dp_data_fill(r->file.map + off, PAGE, off, OP_SEED);
+	TH_LOG("witness: dax=%d shared=%d", r->file.dax, variant->shared);
+	crash(_metadata, &self->s, &self->place, self->other);
+	dp_content_init(&want, r->file.len, FILE_SEED);
+	dp_content_put(&want, AT, 4 * PAGE, OP_SEED, AT);
+	EXPECT_EQ(-1, file_wrong_at(r->file.fd, &want, 0, want.size))
+		TH_LOG("what was stored through MAP_SYNC is lost, from the offset that is seen on");
 }
 
 TEST_HARNESS_MAIN

@@ -17,6 +17,7 @@
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
 #define HALF	(PMD / 2)
+#define MORE	(7 * PAGE)		/* than can be read is asked for */
 
 #define PUNCH	(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
 #define ZERO	FALLOC_FL_ZERO_RANGE
@@ -36,7 +37,7 @@ static int run_write(struct rig *r)
 	return pwrite(r->file.fd, data, r->c->len, r->c->off) == r->c->len ? 0 : -errno;
 }
 
-/* A page more is asked for than can be read: what can is written, and nothing else changes. */
+/* More is asked for than can be read: what can is written, and nothing else changes. */
 static int run_short_write(struct rig *r)
 {
 	size_t readable = (r->c->len + PAGE - 1) & -PAGE;
@@ -47,7 +48,7 @@ static int run_short_write(struct rig *r)
 		return -errno;
 	from = data + readable - r->c->len;
 	dp_data_fill(from, r->c->len, r->c->off, OP_SEED);
-	return pwrite(r->file.fd, from, r->c->len + PAGE, r->c->off) == r->c->len ? 0 : -EIO;
+	return pwrite(r->file.fd, from, r->c->len + MORE, r->c->off) == r->c->len ? 0 : -EIO;
 }
 
 /* What the file has, from a mapping of the same pages: they are faulted in while it is written. */
@@ -271,6 +272,7 @@ TEST_F_TIMEOUT(rewritten, dio_read, ROW_S)
 
 #define BESIDE	(PIN + 2000)		/* of what is written */
 #define SOME	300			/* bytes */
+#define FIRST	100			/* of these */
 
 struct held {
 	struct pair	p;
@@ -294,11 +296,16 @@ FIXTURE_SETUP(between)
 	ASSERT_NE(MAP_FAILED, self->h.got);
 }
 
+static void held_close(struct held *h)
+{
+	if (h->pause >= 0)
+		dp_pause_resume(h->pause);
+	pair_close(&h->p);
+}
+
 FIXTURE_TEARDOWN(between)
 {
-	if (self->h.pause >= 0)
-		dp_pause_resume(self->h.pause);
-	pair_close(&self->h.p);
+	held_close(&self->h);
 }
 
 static int run_read_page(void *arg)
@@ -368,6 +375,149 @@ TEST_F_TIMEOUT(between, write, ROW_S)
 	EXPECT_EQ(-1, file_wrong_at(r->file.fd, &want, 0, want.size))
 		TH_LOG("a store beside what is written is lost, from the offset that is seen on");
 	check_other(_metadata, &self->h.p);
+}
+
+/* The second page of its buffer is a page of the other file, and comes when it is read. */
+static int run_write_slowly(void *arg)
+{
+	struct held *h = arg;
+	char *data = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+
+	if (data == MAP_FAILED ||
+	    mmap(data + PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, h->p.other, 0) == MAP_FAILED)
+		return -errno;
+	dp_data_fill(data + PAGE - FIRST, FIRST, PIN, OP_SEED);
+	return pwrite(h->p.r.file.fd, data + PAGE - FIRST, SOME, PIN) == SOME ? 0 : -errno;
+}
+
+/* The page is stored to, beside what is written, and a part of that is there already. */
+TEST_F_TIMEOUT(between, write_begun, ROW_S)
+{
+	struct rig *r = &self->h.p.r;
+	struct dp_content want;
+
+	hold(_metadata, &self->h, run_write_slowly, "dax_iomap_fault");
+	dp_data_fill(r->file.map + BESIDE, SOME, BESIDE, DEV_SEED);
+	go_on(_metadata, &self->h);
+	dp_content_init(&want, r->file.len, FILE_SEED);
+	dp_content_put(&want, PIN, FIRST, OP_SEED, PIN);
+	dp_content_put(&want, PIN + FIRST, SOME - FIRST, FILE_SEED, 0);
+	dp_content_put(&want, BESIDE, SOME, DEV_SEED, BESIDE);
+	EXPECT_EQ(-1, file_wrong_at(r->file.fd, &want, 0, want.size))
+		TH_LOG("what was written before the store is lost, from this offset on");
+	check_other(_metadata, &self->h.p);
+}
+
+/*
+ * A store to another page of a PMD that write(2) is writing to: the PMD is tried first
+ */
+
+FIXTURE(beside_write) {
+	struct held h;
+};
+
+FIXTURE_SETUP(beside_write)
+{
+	if (rig_missing(DP_MAP_PMD))
+		SKIP(return, "%s", rig_missing(DP_MAP_PMD));
+	self->h.pause = -1;
+	pair_open(_metadata, &self->h.p, DP_MAP_PMD);
+}
+
+FIXTURE_TEARDOWN(beside_write)
+{
+	held_close(&self->h);
+}
+
+static int run_write_first(void *arg)
+{
+	struct held *h = arg;
+	char data[PIN_LEN];
+
+	dp_data_fill(data, PIN_LEN, 0, OP_SEED);
+	return pwrite(h->p.r.file.fd, data, PIN_LEN, 0) == PIN_LEN ? 0 : -errno;
+}
+
+/* In a child, which has no page tables of the file. */
+static int run_store_last(void *arg)
+{
+	struct held *h = arg;
+
+	dp_data_fill(h->p.r.file.map + PMD - PAGE, PAGE, PMD - PAGE, DEV_SEED);
+	return 0;
+}
+
+TEST_F_TIMEOUT(beside_write, store, ROW_S)
+{
+	struct rig *r = &self->h.p.r;
+	struct dp_content want;
+
+	hold(_metadata, &self->h, run_write_first, "dax_copy_from_iter");
+	ASSERT_EQ(0, dp_child_start(&r->toucher, run_store_last, &self->h));
+	ASSERT_EQ(0, dp_child_wait(&r->toucher, SETTLE_MS));
+	go_on(_metadata, &self->h);
+	dp_content_init(&want, r->file.len, FILE_SEED);
+	dp_content_put(&want, 0, PIN_LEN, OP_SEED, 0);
+	dp_content_put(&want, PMD - PAGE, PAGE, DEV_SEED, PMD - PAGE);
+	EXPECT_EQ(-1, file_wrong_at(r->file.fd, &want, 0, want.size))
+		TH_LOG("write(2) succeeded and its data are lost, from the offset that is seen on");
+	check_other(_metadata, &self->h.p);
+}
+
+/*
+ * What write(2) has left of the copy of a shared block, and a hole
+ */
+
+FIXTURE(leftover) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(leftover) {
+	int mode, then;		/* of fallocate(2), for the pages behind the short write */
+};
+
+FIXTURE_VARIANT_ADD(leftover, punch)	     { PUNCH };
+FIXTURE_VARIANT_ADD(leftover, zero)	     { ZERO };
+FIXTURE_VARIANT_ADD(leftover, punch_unshare) { PUNCH, FALLOC_FL_UNSHARE_RANGE };
+
+FIXTURE_SETUP(leftover)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p, DP_MAP_PTE);
+}
+
+FIXTURE_TEARDOWN(leftover)
+{
+	pair_close(&self->p);
+}
+
+/*
+ * A write to eight pages ends in the first one.  What was allocated for the others is not
+ * the file's, whatever becomes of them.
+ */
+TEST_F_TIMEOUT(leftover, short_write, ROW_S)
+{
+	static const struct collision c = { .off = PIN, .len = 320 };
+	struct rig *r = &self->p.r;
+	off_t off = PIN + PAGE, len = 5 * PAGE;
+	struct dp_content want;
+
+	r->c = &c;
+	ASSERT_EQ(0, run_short_write(r));
+	ASSERT_EQ(0, fallocate(r->file.fd, variant->mode, off, len));
+	if (variant->then)
+		ASSERT_EQ(0, fallocate(r->file.fd, variant->then, off, len));
+	TH_LOG("witness: dax=%d hole=%ld data=%ld", r->file.dax,
+	       (long)lseek(r->file.fd, off, SEEK_HOLE), (long)lseek(r->file.fd, off, SEEK_DATA));
+	EXPECT_LE(off + len, lseek(r->file.fd, off, SEEK_DATA))
+		TH_LOG("what was punched or zeroed has data");
+	dp_content_init(&want, r->file.len, FILE_SEED);
+	dp_content_put(&want, off, len, 0, 0);
+	EXPECT_EQ(-1, file_wrong_at(r->file.fd, &want, off, off + len))
+		TH_LOG("what was punched or zeroed has wrong data, from this offset on");
+	check_other(_metadata, &self->p);
 }
 
 /*
