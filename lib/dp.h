@@ -150,6 +150,12 @@ struct dp_file {
 int dp_file_open(struct dp_file *f, const char *dir, size_t len, enum dp_map how, uint64_t seed);
 
 /*
+ * A shared mapping of the first @len bytes of @fd, read and write, that PMDs fit into or do
+ * not, with no page mapped yet.  MAP_FAILED and errno, as mmap(2).
+ */
+char *dp_map_shared(int fd, size_t len, enum dp_map how);
+
+/*
  * Files that are made in @folder from now on have the DAX flag, as it has itself, and are DAX
  * where the file system goes by that (dax=inode).  0 or -errno.
  */

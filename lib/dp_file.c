@@ -77,7 +77,7 @@ static int file_written(int fd, size_t len)
  * Map @len bytes of @fd at an address that is congruent to the file offset
  * modulo the PMD size, or one page beside that.
  */
-static char *map_at(int fd, size_t len, enum dp_map how)
+char *dp_map_shared(int fd, size_t len, enum dp_map how)
 {
 	size_t room = len + 2 * DP_PMD_SIZE;
 	uintptr_t base, want;
@@ -122,7 +122,7 @@ static int file_map(struct dp_file *f, enum dp_map how)
 	struct dp_events faults;
 	int err;
 
-	f->map = map_at(f->fd, f->len, how);
+	f->map = dp_map_shared(f->fd, f->len, how);
 	if (f->map == MAP_FAILED)
 		return -errno;
 	if (f->len < DP_PMD_SIZE) {

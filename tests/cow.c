@@ -433,19 +433,10 @@ static void remount(struct __test_metadata *_metadata, struct pair *p)
 	struct place place = { 0 };
 
 	ASSERT_EQ(0, place_find(&place));
-	munmap(f->map, f->len);
-	close(f->fd);
-	close(f->dir);
 	close(p->other);
-	ASSERT_EQ(0, umount(place.path) ? errno : 0);
-	ASSERT_EQ(0, place_mount(&place));
-	f->dir = open(place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	f->fd = openat(f->dir, f->name, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, f->fd);
+	ASSERT_EQ(0, place_again(&place, f));
 	p->other = openat(f->dir, p->name, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, p->other);
-	ASSERT_EQ(f->map, mmap(f->map, f->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			       f->fd, 0));
 }
 
 /* Pages of a copy are like any others. */
@@ -512,12 +503,9 @@ FIXTURE_TEARDOWN(clones)
 static int run_read_clone(void *arg)
 {
 	struct pair *p = arg;
-	char *area = mmap(NULL, 2 * PMD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *map;
+	char *map = dp_map_shared(p->other, PMD, DP_MAP_PMD);
 
-	if (area == MAP_FAILED)
-		return -errno;
-	map = (char *)(((uintptr_t)area + PMD - 1) & -PMD);
-	if (mmap(map, PMD, PROT_READ, MAP_SHARED | MAP_FIXED, p->other, 0) == MAP_FAILED)
+	if (map == MAP_FAILED)
 		return -errno;
 	for (off_t off = 0; off < PMD; off += PIN_LEN) {
 		char want[PIN_LEN];

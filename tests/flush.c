@@ -62,9 +62,14 @@ static int do_shrink_in_page(const struct scene *s)
 	return ftruncate(fd_of(s), BEHIND + 100) ? -errno : 0;
 }
 
+static int change(const struct scene *s, int mode, off_t off, off_t len)
+{
+	return fallocate(fd_of(s), mode, off, len) ? -errno : 0;
+}
+
 static int change_behind(const struct scene *s, int mode)
 {
-	return fallocate(fd_of(s), mode, BEHIND, 2 * PAGE) ? -errno : 0;
+	return change(s, mode, BEHIND, 2 * PAGE);
 }
 
 static int do_punch(const struct scene *s)
@@ -89,7 +94,7 @@ static int do_insert(const struct scene *s)
 
 static int do_allocate(const struct scene *s)
 {
-	return fallocate(fd_of(s), 0, s->r.file.len, 4 * PAGE) ? -errno : 0;
+	return change(s, 0, s->r.file.len, 4 * PAGE);
 }
 
 static int do_write(const struct scene *s)
@@ -425,24 +430,19 @@ FIXTURE_VARIANT(copied) {
 	int (*run)(const struct scene *s);
 };
 
-static int change_shared(const struct scene *s, int mode, off_t off, off_t len)
-{
-	return fallocate(fd_of(s), mode, AT + off, len) ? -errno : 0;
-}
-
 static int do_unshare(const struct scene *s)
 {
-	return change_shared(s, FALLOC_FL_UNSHARE_RANGE, 0, PAGE);
+	return change(s, FALLOC_FL_UNSHARE_RANGE, AT, PAGE);
 }
 
 static int do_punch_in_page(const struct scene *s)
 {
-	return change_shared(s, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 300);
+	return change(s, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, AT + 100, 300);
 }
 
 static int do_zero_in_page(const struct scene *s)
 {
-	return change_shared(s, FALLOC_FL_ZERO_RANGE, 100, 300);
+	return change(s, FALLOC_FL_ZERO_RANGE, AT + 100, 300);
 }
 
 static int do_write_in_page(const struct scene *s)
@@ -536,6 +536,7 @@ TEST_F_TIMEOUT(copied, fsync, ROW_S)
 FIXTURE(crash) {
 	struct scene s;
 	struct place place;
+	struct dp_events syncs;		/* faults that make what they map stay */
 	int	     other;
 };
 
@@ -562,6 +563,7 @@ FIXTURE_SETUP(crash)
 
 FIXTURE_TEARDOWN(crash)
 {
+	dp_events_close(&self->syncs);
 	rig_close(&self->s.r);
 }
 
@@ -570,21 +572,11 @@ static void crash(struct __test_metadata *_metadata, struct scene *s, struct pla
 		  int other)
 {
 	uint32_t how = XFS_FSOP_GOING_FLAGS_NOLOGFLUSH;
-	struct dp_file *f = &s->r.file;
 
-	ASSERT_EQ(0, ioctl(f->fd, XFS_IOC_GOINGDOWN, &how));
-	ASSERT_EQ(0, munmap(f->map, f->len));
-	close(f->fd);
-	close(f->dir);
+	ASSERT_EQ(0, ioctl(fd_of(s), XFS_IOC_GOINGDOWN, &how));
 	if (other > 0)
 		close(other);
-	ASSERT_EQ(0, umount(place->path) ? errno : 0);
-	ASSERT_EQ(0, place_mount(place));
-	f->dir = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	f->fd = openat(f->dir, f->name, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, f->fd);
-	ASSERT_EQ(f->map, mmap(f->map, f->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			       f->fd, 0));
+	ASSERT_EQ(0, place_again(place, &s->r.file));
 }
 
 TEST_F_TIMEOUT(crash, map_sync, ROW_S)
@@ -592,9 +584,11 @@ TEST_F_TIMEOUT(crash, map_sync, ROW_S)
 	struct rig *r = &self->s.r;
 	struct dp_content want;
 
+	ASSERT_EQ(0, dp_calls_open(&self->syncs, "dax_finish_sync_fault", NULL, DP_OURS));
 	for (off_t off = AT; off < AT + 4 * PAGE; off += PAGE)
 		dp_data_fill(r->file.map + off, PAGE, off, OP_SEED);
-	TH_LOG("witness: dax=%d shared=%d", r->file.dax, variant->shared);
+	TH_LOG("witness: dax=%d shared=%d synced=%ld", r->file.dax, variant->shared,
+	       dp_events_count(&self->syncs));
 	crash(_metadata, &self->s, &self->place, self->other);
 	dp_content_init(&want, r->file.len, FILE_SEED);
 	dp_content_put(&want, AT, 4 * PAGE, OP_SEED, AT);

@@ -4,12 +4,17 @@
 #define PLACE_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <mntent.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <unistd.h>
+
+#include "lib/dp.h"
 
 struct place {
 	char	device[128];
@@ -64,6 +69,30 @@ static inline int place_mount(struct place *p)
 	if (!err)
 		p->unmounted = false;
 	return err;
+}
+
+/*
+ * Unmount it and mount it again, with @f, which nobody else has open, and its mapping: the
+ * kernel meets the file for the first time.
+ */
+static inline int place_again(struct place *p, struct dp_file *f)
+{
+	int err;
+
+	munmap(f->map, f->len);
+	close(f->fd);
+	close(f->dir);
+	if (umount(p->path))
+		return -errno;
+	err = place_mount(p);
+	if (err)
+		return err;
+	f->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->fd = openat(f->dir, f->name, O_RDWR | O_CLOEXEC);
+	if (f->fd < 0 || mmap(f->map, f->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			      f->fd, 0) != f->map)
+		return -errno;
+	return 0;
 }
 
 #endif

@@ -315,13 +315,11 @@ static int run_read_page(void *arg)
 	return pread(h->p.r.file.fd, h->got, PAGE, PIN) == PAGE ? 0 : -errno;
 }
 
-static int run_write_some(void *arg)
+static int run_held_write(void *arg)
 {
 	struct held *h = arg;
-	char data[SOME];
 
-	dp_data_fill(data, SOME, PIN, OP_SEED);
-	return pwrite(h->p.r.file.fd, data, SOME, PIN) == SOME ? 0 : -errno;
+	return run_write(&h->p.r);
 }
 
 /* Run it up to @function of the kernel. */
@@ -363,10 +361,12 @@ TEST_F_TIMEOUT(between, read, ROW_S)
 /* The page is stored to, beside what is written. */
 TEST_F_TIMEOUT(between, write, ROW_S)
 {
+	static const struct collision c = { .off = PIN, .len = SOME };
 	struct rig *r = &self->h.p.r;
 	struct dp_content want;
 
-	hold(_metadata, &self->h, run_write_some, "dax_direct_access");
+	r->c = &c;
+	hold(_metadata, &self->h, run_held_write, "dax_direct_access");
 	dp_data_fill(r->file.map + BESIDE, SOME, BESIDE, DEV_SEED);
 	go_on(_metadata, &self->h);
 	dp_content_init(&want, r->file.len, FILE_SEED);
@@ -430,15 +430,6 @@ FIXTURE_TEARDOWN(beside_write)
 	held_close(&self->h);
 }
 
-static int run_write_first(void *arg)
-{
-	struct held *h = arg;
-	char data[PIN_LEN];
-
-	dp_data_fill(data, PIN_LEN, 0, OP_SEED);
-	return pwrite(h->p.r.file.fd, data, PIN_LEN, 0) == PIN_LEN ? 0 : -errno;
-}
-
 /* In a child, which has no page tables of the file. */
 static int run_store_last(void *arg)
 {
@@ -450,10 +441,12 @@ static int run_store_last(void *arg)
 
 TEST_F_TIMEOUT(beside_write, store, ROW_S)
 {
+	static const struct collision c = { .off = 0, .len = PIN_LEN };
 	struct rig *r = &self->h.p.r;
 	struct dp_content want;
 
-	hold(_metadata, &self->h, run_write_first, "dax_copy_from_iter");
+	r->c = &c;
+	hold(_metadata, &self->h, run_held_write, "dax_copy_from_iter");
 	ASSERT_EQ(0, dp_child_start(&r->toucher, run_store_last, &self->h));
 	ASSERT_EQ(0, dp_child_wait(&r->toucher, SETTLE_MS));
 	go_on(_metadata, &self->h);
