@@ -455,7 +455,14 @@ int dp_gup_read(int fd, off_t off, void *data, size_t len);
  */
 int dp_page_refs(const void *addr, uint64_t *pfn);
 
-/* The same of a page frame, and looks only: no fault, no reference, no wake-up. */
+/*
+ * The same of a page that nobody is using: read until it is the same twice, with the CPU
+ * given up in between, for a second at most.  Who has written a page back has a reference
+ * until after the writer goes on (mm/filemap.c, folio_end_writeback()).
+ */
+int dp_page_idle(const void *addr, uint64_t *pfn);
+
+/* As dp_page_refs() of a page frame, and looks only: no fault, no reference, no wake-up. */
 int dp_pfn_refs(uint64_t pfn);
 
 /*

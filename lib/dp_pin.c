@@ -11,6 +11,7 @@
 #include "dp_module.h"
 
 #define PIN_WAIT_MS	10000	/* for the reference to show */
+#define IDLE_WAIT_MS	1000	/* for references to stay the same */
 
 static int page_ask(unsigned long request, struct daxpin_page *page)
 {
@@ -26,6 +27,19 @@ int dp_page_refs(const void *addr, uint64_t *pfn)
 
 	if (refs >= 0 && pfn)
 		*pfn = page.pfn;
+	return refs;
+}
+
+int dp_page_idle(const void *addr, uint64_t *pfn)
+{
+	long deadline = dp_now_ms() + IDLE_WAIT_MS;
+	int refs = dp_page_refs(addr, pfn), before;
+
+	do {
+		before = refs;
+		poll(NULL, 0, 1);
+		refs = dp_page_refs(addr, pfn);
+	} while (refs >= 0 && refs != before && dp_now_ms() < deadline);
 	return refs;
 }
 
@@ -137,7 +151,7 @@ static int pin_wait(const struct dp_pin *p)
 /* The references that the pages have without the pin. */
 static int pin_idle(struct dp_pin *p)
 {
-	p->idle = dp_page_refs(p->addr, &p->pfn);
+	p->idle = dp_page_idle(p->addr, &p->pfn);
 	p->last_idle = dp_page_refs(p->addr + p->len - getpagesize(), &p->last_pfn);
 	return p->idle < 0 ? p->idle : p->last_idle < 0 ? p->last_idle : 0;
 }

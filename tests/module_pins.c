@@ -79,7 +79,7 @@ FIXTURE_SETUP(module_pins)
 	r->flags = variant->flags;
 	r->addr = r->file.map + AT;
 	for (int i = 0; i < PAGES; i++) {
-		r->idle[i] = dp_page_refs(r->addr + i * PAGE, &r->pfn[i]);
+		r->idle[i] = dp_page_idle(r->addr + i * PAGE, &r->pfn[i]);
 		ASSERT_LE(0, r->idle[i]);
 	}
 }

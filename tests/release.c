@@ -377,7 +377,7 @@ TEST_F_TIMEOUT(handover, killed, ROW_S)
 	int idle;
 
 	begin(_metadata, r, &c, DP_PIN_NONE);
-	idle = dp_page_refs(r->file.map + PIN, &r->pfn);
+	idle = dp_page_idle(r->file.map + PIN, &r->pfn);
 	r->kind = DP_PIN_VMSPLICE;
 	ASSERT_EQ(0, dp_child_start(&self->h.heir, hold, &self->h));
 	ASSERT_EQ(0, hear(self->h.tell[0]));

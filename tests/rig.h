@@ -213,7 +213,7 @@ static inline void take_pin(struct __test_metadata *_metadata, struct rig *r)
 	long taken = r->refused ? dp_pins_taken() : -1;
 	struct stat st;
 
-	r->idle = dp_page_refs(addr, &r->pfn);
+	r->idle = dp_page_idle(addr, &r->pfn);
 	ASSERT_EQ(-r->refused, dp_pin(&r->pin, r->kind, &r->dev, addr, PIN_LEN));
 	r->pinned_ns = r->refused ? 0 : dp_now_ns();
 	TH_LOG("witness: dax=%d written=%d pmds=%d refused=%d refs=%d->%d",
