@@ -24,7 +24,7 @@
 #define LOOK_EVERY_MS	1
 #define KILL_WAIT_MS	1000
 #define POKE_WAIT_MS	1000
-#define FREED_WAIT_MS	300	/* who is free needs no more than to be scheduled */
+#define FREED_WAIT_MS	2000	/* to end, or to come to rest */
 
 /* So many looks in a row that find the same sleep mean that nobody woke the task. */
 #define STUCK_LOOKS	25
@@ -374,6 +374,14 @@ static int poke(void *arg)
 	return dp_page_refs(arg, NULL);
 }
 
+/* Who is free needs no more than to be scheduled, whenever that is: so not after a time. */
+static bool is_free(const struct dp_child *c)
+{
+	struct dp_sight s;
+
+	return !dp_child_rest(c, &s, FREED_WAIT_MS) && s.state == DP_DONE;
+}
+
 /* A wake-up that was lost: the next reference that is dropped gives another. */
 static bool freed_by_poke(const struct dp_child *c, const void *addr)
 {
@@ -382,7 +390,7 @@ static bool freed_by_poke(const struct dp_child *c, const void *addr)
 
 	if (!dp_child_start(&poker, poke, (void *)addr) &&
 	    dp_child_wait(&poker, POKE_WAIT_MS) >= 0)
-		freed = ended(c, FREED_WAIT_MS);
+		freed = is_free(c);
 	dp_child_kill(&poker);
 	return freed;
 }
@@ -394,7 +402,7 @@ static size_t freed_by_pin(const struct dp_child *c, struct dp_pin *pins, size_t
 		if (pins[i].kind == DP_PIN_NONE)
 			continue;
 		dp_unpin(&pins[i], NULL);
-		if (ended(c, FREED_WAIT_MS))
+		if (is_free(c))
 			return i + 1;
 	}
 	return 0;
@@ -403,7 +411,7 @@ static size_t freed_by_pin(const struct dp_child *c, struct dp_pin *pins, size_t
 /* A page table of ours that refers to the page, and nothing else does. */
 static bool freed_by_unmap(const struct dp_child *c, void *addr)
 {
-	return !madvise(addr, getpagesize(), MADV_DONTNEED) && ended(c, FREED_WAIT_MS);
+	return !madvise(addr, getpagesize(), MADV_DONTNEED) && is_free(c);
 }
 
 static void stack_read(pid_t pid, char *stack, size_t size)
