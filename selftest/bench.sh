@@ -7,7 +7,8 @@
 # How long the parts of a cell take on a kernel (default stock): one row on
 # ext4-dax and on xfs-dax in guests that boot, CELLS times each (default 5), one
 # guest at a time; then restored ones, and first a cell that does next to nothing;
-# what their snapshots take; and the whole smoke suite, once.
+# what their snapshots take; then what each of some hundred rows takes, and the whole smoke
+# suite, once.
 #
 # With `build`, what it costs to build src:6.12 and to boot it: with no objects and
 # an empty ccache, again with a full one, after one file has changed; and the CPU
@@ -31,6 +32,10 @@ cells() {
 		-o "$run" "$name=out/kernels/$name"
 	booted "$1"
 	restored "$1"
+	./run.sh -j 1 -k "$2" -t break_layouts -f ext4-dax >/dev/null 2>&1 || :
+	echo "all rows of break_layouts on ext4-dax, $name, $accel, $(nproc) CPUs:"
+	out/times results/latest/"$name"/ext4-dax/break_layouts/guest
+	echo
 	start=$(date +%s)
 	./run.sh -k "$2" -s smoke >/dev/null 2>&1 || :	# its verdicts are not what is measured
 	echo "the smoke suite: $(($(date +%s) - start)) s"
