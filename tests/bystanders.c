@@ -42,6 +42,7 @@ struct act {
 	enum fate	 ext4, xfs;
 	off_t		 off, len;
 	bool		 pmd;		/* the file is mapped by a PMD */
+	enum dp_pin_kind pin;		/* a further one */
 };
 
 struct stage {
@@ -72,9 +73,10 @@ static const struct collision ops[] = {
 	{ &hole, PUNCH, CUT, 12 * PAGE, PIN, WAITS },
 	{ &shift_down, FALLOC_FL_COLLAPSE_RANGE, CUT, 2 * PAGE, PIN, WAITS },
 	{ &shift_up, FALLOC_FL_INSERT_RANGE, CUT, 2 * PAGE, PIN, WAITS },
+	{ &hole, FALLOC_FL_ZERO_RANGE, CUT, 12 * PAGE, PIN, WAITS },
 };
 
-enum { TRUNCATE, HOLE, COLLAPSE, INSERT };
+enum { TRUNCATE, HOLE, COLLAPSE, INSERT, ZERO };
 
 /*
  * The acts
@@ -138,6 +140,13 @@ static int do_map(const struct stage *s, const struct act *a)
 	if (memcmp(want, map + PIN, PIN_LEN))
 		err = -EILSEQ;
 	return munmap(map, LEN) ? -errno : err;
+}
+
+/* The mapping that the page was pinned through; the addresses stay taken. */
+static int do_unmap(const struct stage *s, const struct act *a)
+{
+	return mmap(s->r.file.map, LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		    0) == MAP_FAILED ? -errno : 0;
 }
 
 static int do_fork(const struct stage *s, const struct act *a)
@@ -254,22 +263,22 @@ static int do_freeze(const struct stage *s, const struct act *a)
 	return ioctl(s->dir, FITHAW, 0) ? -errno : 0;
 }
 
-static int pin_for_a_while(char *addr)
+static int pin_for_a_while(enum dp_pin_kind kind, char *addr)
 {
 	struct dp_pin pin;
-	int err = dp_pin(&pin, DP_PIN_VMSPLICE, NULL, addr, PAGE);
+	int err = dp_pin(&pin, kind, NULL, addr, PAGE);
 
 	return err ? err : dp_unpin(&pin, NULL);
 }
 
 static int do_pin(const struct stage *s, const struct act *a)
 {
-	return pin_for_a_while(s->r.file.map + a->off);
+	return pin_for_a_while(a->pin, s->r.file.map + a->off);
 }
 
 static int do_side_pin(const struct stage *s, const struct act *a)
 {
-	return pin_for_a_while(s->side_map);
+	return pin_for_a_while(a->pin, s->side_map);
 }
 
 static int do_side_io(const struct stage *s, const struct act *a)
@@ -544,6 +553,9 @@ static void stand_by(struct __test_metadata *_metadata, struct stage *s, const s
 	check_all(_metadata, s, fate);
 }
 
+#define SPLICED	DP_PIN_VMSPLICE
+#define DRIVEN	DP_PIN_MODULE_PIN_READ
+
 FIXTURE(bystanders) {
 	struct stage s;
 };
@@ -568,6 +580,7 @@ FIXTURE_VARIANT_ADD(bystanders, write)        { { do_write, BLOCKS, BLOCKS, PIN,
 FIXTURE_VARIANT_ADD(bystanders, write_outside) { { do_write, BLOCKS, BLOCKS, PAGE, PAGE } };
 /* Mappings. */
 FIXTURE_VARIANT_ADD(bystanders, mmap)         { { do_map, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, munmap)       { { do_unmap, DONE, DONE } };
 FIXTURE_VARIANT_ADD(bystanders, fork)         { { do_fork, DONE, DONE, PAGE } };
 /* What syncs: locks of the journal or log, which the waiter does not hold. */
 FIXTURE_VARIANT_ADD(bystanders, fsync)        { { do_fsync, DONE, DONE } };
@@ -588,12 +601,15 @@ FIXTURE_VARIANT_ADD(bystanders, setxattr)     { { do_setxattr, BLOCKS, BLOCKS } 
 FIXTURE_VARIANT_ADD(bystanders, link)         { { do_link, BLOCKS, BLOCKS } };
 FIXTURE_VARIANT_ADD(bystanders, create)       { { do_create, DONE, DONE } };
 /* A further pin. */
-FIXTURE_VARIANT_ADD(bystanders, pin)          { { do_pin, DONE, DONE, PIN } };
-FIXTURE_VARIANT_ADD(bystanders, pin_beside)   { { do_pin, DONE, DONE, PIN + PIN_LEN } };
-FIXTURE_VARIANT_ADD(bystanders, pin_outside)  { { do_pin, DONE, DONE, PAGE } };
-FIXTURE_VARIANT_ADD(bystanders, pin_pmd)      { { do_pin, DONE, DONE, PMD - PAGE, .pmd = true } };
+FIXTURE_VARIANT_ADD(bystanders, pin)          { { do_pin, DONE, DONE, PIN, .pin = SPLICED } };
+FIXTURE_VARIANT_ADD(bystanders, pin_beside)
+	{ { do_pin, DONE, DONE, PIN + PIN_LEN, .pin = SPLICED } };
+FIXTURE_VARIANT_ADD(bystanders, pin_outside)  { { do_pin, DONE, DONE, PAGE, .pin = SPLICED } };
+FIXTURE_VARIANT_ADD(bystanders, pin_driver)   { { do_pin, DONE, DONE, PIN, .pin = DRIVEN } };
+FIXTURE_VARIANT_ADD(bystanders, pin_pmd)
+	{ { do_pin, DONE, DONE, PMD - PAGE, .pmd = true, .pin = SPLICED } };
 /* Another file. */
-FIXTURE_VARIANT_ADD(bystanders, side_pin)     { { do_side_pin, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, side_pin)     { { do_side_pin, DONE, DONE, .pin = SPLICED } };
 FIXTURE_VARIANT_ADD(bystanders, side_io)      { { do_side_io, DONE, DONE } };
 FIXTURE_VARIANT_ADD(bystanders, side_store)   { { do_side_store, DONE, DONE } };
 FIXTURE_VARIANT_ADD(bystanders, side_cut)     { { do_side_cut, DONE, DONE } };
@@ -640,6 +656,11 @@ TEST_F_TIMEOUT(bystanders, collapse, ROW_S)
 TEST_F_TIMEOUT(bystanders, insert, ROW_S)
 {
 	stand_by(_metadata, &self->s, &variant->a, INSERT, false);
+}
+
+TEST_F_TIMEOUT(bystanders, zero, ROW_S)
+{
+	stand_by(_metadata, &self->s, &variant->a, ZERO, false);
 }
 
 TEST_HARNESS_MAIN

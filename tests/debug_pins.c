@@ -36,6 +36,7 @@
 #include "kselftest_harness.h"
 #include "lib/dp.h"
 #include "nameless.h"
+#include "remap.h"
 #include "premise.h"
 
 #define PAGE		4096L
@@ -364,28 +365,12 @@ static int run_fallocate(const struct rig *r)
 /* Share one page of the other file with this one. */
 static int run_reflink(const struct rig *r)
 {
-	struct file_clone_range c = { .src_fd = r->other, .src_length = PAGE,
-				      .dest_offset = r->off };
-
-	return ioctl(r->file.fd, FICLONERANGE, &c) ? -errno : 0;
+	return clone_range(r->file.fd, r->off, r->other, 0, PAGE);
 }
 
 static int run_dedupe(const struct rig *r)
 {
-	struct file_dedupe_range *d = calloc(1, sizeof(*d) + sizeof(d->info[0]));
-	int err;
-
-	if (!d)
-		return -ENOMEM;
-	d->src_length = PAGE;
-	d->dest_count = 1;
-	d->info[0].dest_fd = r->file.fd;
-	d->info[0].dest_offset = r->off;
-	err = ioctl(r->other, FIDEDUPERANGE, d) ? -errno : 0;
-	if (!err && d->info[0].status != FILE_DEDUPE_RANGE_SAME)
-		err = -EIO;
-	free(d);
-	return err;
+	return dedupe_range(r->file.fd, r->off, r->other, 0, PAGE);
 }
 
 /* A page of this file goes to the other, and the other's comes here. */

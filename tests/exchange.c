@@ -17,6 +17,7 @@
 #include "beside.h"
 #include "blocks.h"
 #include "ops.h"
+#include "remap.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
@@ -78,34 +79,15 @@ static int run_clone(struct rig *r)
 static int run_clone_range(struct rig *r)
 {
 	struct pair *p = pair_of(r);
-	struct file_clone_range c = {
-		.src_fd = from(p), .src_offset = r->c->off, .src_length = r->c->len,
-		.dest_offset = r->c->off,
-	};
 
-	return ioctl(to(p), FICLONERANGE, &c) ? -errno : 0;
+	return clone_range(to(p), r->c->off, from(p), r->c->off, r->c->len);
 }
 
 static int run_dedupe(struct rig *r)
 {
-	struct file_dedupe_range *d = calloc(1, sizeof(*d) + sizeof(d->info[0]));
-	int err = 0;
+	struct pair *p = pair_of(r);
 
-	if (!d)
-		return -ENOMEM;
-	d->src_offset = r->c->off;
-	d->src_length = r->c->len;
-	d->dest_count = 1;
-	d->info[0].dest_fd = to(pair_of(r));
-	d->info[0].dest_offset = r->c->off;
-	if (ioctl(from(pair_of(r)), FIDEDUPERANGE, d))
-		err = -errno;
-	else if (d->info[0].status < 0)
-		err = d->info[0].status;
-	else if (d->info[0].status != FILE_DEDUPE_RANGE_SAME)
-		err = -EILSEQ;
-	free(d);
-	return err;
+	return dedupe_range(to(p), r->c->off, from(p), r->c->off, r->c->len);
 }
 
 /* What is found to differ stays as it is. */
@@ -150,6 +132,8 @@ static void check_other(struct __test_metadata *_metadata, struct pair *p, off_t
 	forget_other(_metadata, p);
 	EXPECT_EQ(-1, file_wrong_at(p->other, &want, 0, want.size))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
+	EXPECT_EQ(-1, mapped_wrong_at(p->other, &want))
+		TH_LOG("the other file has wrong data if mapped, from the offset that is seen on");
 }
 
 /* A store to one file is not seen in the other. */
@@ -265,12 +249,7 @@ FIXTURE_VARIANT(reflink_within) {
 
 static int run_clone_within(struct rig *r)
 {
-	struct file_clone_range c = {
-		.src_fd = r->file.fd, .src_offset = r->c->mode, .src_length = r->c->len,
-		.dest_offset = r->c->off,
-	};
-
-	return ioctl(r->file.fd, FICLONERANGE, &c) ? -errno : 0;
+	return clone_range(r->file.fd, r->c->off, r->file.fd, r->c->mode, r->c->len);
 }
 
 /* With what a device has written until then, which is all of it if it was waited for. */
@@ -707,14 +686,12 @@ FIXTURE_VARIANT_ADD(reserved, store) { { &store,    0, PIN,        PIN_LEN, PIN,
 
 FIXTURE_SETUP(reserved)
 {
-	struct file_clone_range c = { .src_length = PAGE };
 	struct pair *p = &self->p;
 
 	if (rig_missing(DP_MAP_PTE))
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
 	pair_open(_metadata, p, LOWER, DP_MAP_PTE, FILE_SEED);
-	c.src_fd = p->r.file.fd;
-	ASSERT_EQ(0, ioctl(p->other, FICLONERANGE, &c));
+	ASSERT_EQ(0, clone_range(p->other, 0, p->r.file.fd, 0, PAGE));
 }
 
 FIXTURE_TEARDOWN(reserved)

@@ -9,6 +9,7 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 
 #include "rig.h"
 
@@ -151,6 +152,22 @@ static int run_mprotect(struct rig *r)
 	return err;
 }
 
+/* A child gets page tables, and no page of its own. */
+static int run_fork(struct rig *r)
+{
+	int err = populate(r), status;
+	pid_t pid;
+
+	if (err)
+		return err;
+	pid = fork();
+	if (!pid)
+		_exit(!!run_again(r, r->file.map));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return status ? -ECHILD : run_again(r, r->file.map);
+}
+
 static int run_mremap(struct rig *r)
 {
 	int err = populate(r);
@@ -229,6 +246,7 @@ static const struct op msync_op = { run_msync };
 static const struct op fadvise = { run_fadvise };
 static const struct op madvise_op = { run_madvise };
 static const struct op mprotect_op = { run_mprotect };
+static const struct op fork_op = { run_fork };
 static const struct op mremap_op = { run_mremap };
 static const struct op munmap_op = { run_munmap };
 static const struct op private = { run_private };
@@ -294,6 +312,7 @@ FIXTURE_VARIANT_ADD(keep, fiemap)
 	{ { &fiemap,     .pin = PIN } };
 /* Page tables change. */
 FIXTURE_VARIANT_ADD(keep, mprotect)       { { &mprotect_op, .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep, fork)           { { &fork_op,     .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep, mremap)         { { &mremap_op,   .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep, munmap)         { { &munmap_op,   .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep, private)        { { &private,     .pin = PIN } };
@@ -347,6 +366,7 @@ FIXTURE_VARIANT(own) {
 };
 
 FIXTURE_VARIANT_ADD(own, mprotect)       { { &mprotect_op, .pin = PIN } };
+FIXTURE_VARIANT_ADD(own, fork)           { { &fork_op,     .pin = PIN } };
 FIXTURE_VARIANT_ADD(own, mremap)         { { &mremap_op,   .pin = PIN } };
 FIXTURE_VARIANT_ADD(own, dontneed)       { { &madvise_op,  MADV_DONTNEED,       .pin = PIN } };
 FIXTURE_VARIANT_ADD(own, cold)           { { &madvise_op,  MADV_COLD,           .pin = PIN } };
@@ -420,12 +440,15 @@ FIXTURE_VARIANT_ADD(keep_pmd, store)
 FIXTURE_VARIANT_ADD(keep_pmd, fsync)          { { &fsync_op,    .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep_pmd, msync)          { { &msync_op,    MS_SYNC, .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep_pmd, mprotect)       { { &mprotect_op, .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, fork)           { { &fork_op,     .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep_pmd, mremap)         { { &mremap_op,   .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep_pmd, munmap)         { { &munmap_op,   .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep_pmd, private)        { { &private,     .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep_pmd, dontneed)       { { &madvise_op,  MADV_DONTNEED,       .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep_pmd, cold)           { { &madvise_op,  MADV_COLD,           .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep_pmd, pageout)        { { &madvise_op,  MADV_PAGEOUT,        .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, willneed)       { { &madvise_op,  MADV_WILLNEED,       .pin = PIN } };
+FIXTURE_VARIANT_ADD(keep_pmd, populate_read)  { { &madvise_op,  MADV_POPULATE_READ,  .pin = PIN } };
 FIXTURE_VARIANT_ADD(keep_pmd, populate_write) { { &madvise_op,  MADV_POPULATE_WRITE, .pin = PIN } };
 
 FIXTURE_SETUP(keep_pmd)

@@ -16,11 +16,15 @@
 
 #include "blocks.h"
 #include "nameless.h"
+#include "remap.h"
 #include "ops.h"
 
 #define LEN		(64 * PAGE)
 #define PIN		(24 * PAGE)
 #define PIN_PAGES	((int)(PIN_LEN / PAGE))
+/* More than the free blocks that xfs sets aside. */
+#define BEFORE		(PIN - 16 * PAGE)
+#define MANY		(40 * PAGE)
 #define SPARE_LEN	(128 * PAGE)	/* what stays free, for metadata */
 #define COPY_LEN	(2 * PMD)	/* and for a copy, of which xfs makes a PMD */
 #define BALLAST_MAX	(256L << 20)	/* in one piece */
@@ -89,6 +93,16 @@ static int run_clone_over(struct rig *r)
 	return clone_from(r->file.fd, scene_of(r)->other);
 }
 
+static int run_clone_range_over(struct rig *r)
+{
+	return clone_range(r->file.fd, BEFORE, scene_of(r)->other, BEFORE, MANY);
+}
+
+static int run_dedupe_over(struct rig *r)
+{
+	return dedupe_range(r->file.fd, BEFORE, scene_of(r)->other, BEFORE, MANY);
+}
+
 /* The file gets blocks of its own, and the clone, whose they still are, is cut off. */
 static int run_cow(struct rig *r)
 {
@@ -104,6 +118,8 @@ static const struct op by_fallocate = { run_fallocate };
 static const struct op unlinking = { run_unlink };
 static const struct op replacing = { run_replace };
 static const struct op clone_over = { run_clone_over };
+static const struct op clone_range_over = { run_clone_range_over };
+static const struct op dedupe_over = { run_dedupe_over };
 static const struct op cow = { run_cow };
 
 /*
@@ -437,10 +453,6 @@ FIXTURE_VARIANT(reuse) {
 
 #define PUNCH	(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
 #define CLEAVE	FALLOC_FL_COLLAPSE_RANGE
-/* More than the free blocks that xfs sets aside. */
-#define BEFORE	(PIN - 16 * PAGE)
-#define MANY	(40 * PAGE)
-
 FIXTURE_VARIANT_ADD(reuse, truncate)	  { DP_MAP_PTE, &truncation };
 FIXTURE_VARIANT_ADD(reuse, truncate_part) { DP_MAP_PTE, &truncation, 0, PIN - PAGE };
 FIXTURE_VARIANT_ADD(reuse, truncate_pmd)  { DP_MAP_PMD, &truncation };
@@ -524,24 +536,46 @@ FIXTURE_TEARDOWN(shared)
 }
 
 /* The only file that has the pinned blocks gets those of another one instead. */
-static void over(struct __test_metadata *_metadata, struct scene *s, enum dp_pin_kind kind)
+static void over(struct __test_metadata *_metadata, struct scene *s, const struct op *op,
+		 enum dp_pin_kind kind)
 {
-	struct collision c = { &clone_over, .pin = PIN };
+	struct collision c = { op, .pin = PIN };
 	static char data[LEN];
 
-	dp_data_fill(data, LEN, 0, OTHER_SEED);
+	dp_data_fill(data, LEN, 0, op == &dedupe_over ? FILE_SEED : OTHER_SEED);
 	ASSERT_EQ(LEN, pwrite(s->other, data, LEN, 0));
 	play(_metadata, s, kind, c);
 }
 
 TEST_F_TIMEOUT(shared, clone_over_aio_read, ROW_S)
 {
-	over(_metadata, &self->s, DP_PIN_AIO_READ);
+	over(_metadata, &self->s, &clone_over, DP_PIN_AIO_READ);
 }
 
 TEST_F_TIMEOUT(shared, clone_over_vmsplice, ROW_S)
 {
-	over(_metadata, &self->s, DP_PIN_VMSPLICE);
+	over(_metadata, &self->s, &clone_over, DP_PIN_VMSPLICE);
+}
+
+TEST_F_TIMEOUT(shared, clone_range_over_aio_read, ROW_S)
+{
+	over(_metadata, &self->s, &clone_range_over, DP_PIN_AIO_READ);
+}
+
+TEST_F_TIMEOUT(shared, clone_range_over_vmsplice, ROW_S)
+{
+	over(_metadata, &self->s, &clone_range_over, DP_PIN_VMSPLICE);
+}
+
+/* No device that writes: the data would differ. */
+TEST_F_TIMEOUT(shared, dedupe_over_aio_write, ROW_S)
+{
+	over(_metadata, &self->s, &dedupe_over, DP_PIN_AIO_WRITE);
+}
+
+TEST_F_TIMEOUT(shared, dedupe_over_vmsplice, ROW_S)
+{
+	over(_metadata, &self->s, &dedupe_over, DP_PIN_VMSPLICE);
 }
 
 /* First one file leaves the pinned blocks, and then the other, which never had them mapped. */

@@ -90,12 +90,14 @@ struct rig {
 	bool			 broken;	/* it is so before the pin */
 	const struct collision	*c;
 	off_t			 hole, hole_len;	/* of the file, made before the pin */
+	/* What of the pinned range is not the file's: at its start, or up to its end. */
+	off_t			 own, own_len;
 	uint64_t		 pfn;		/* of the page that is pinned */
 	int			 idle;		/* its references before the pin */
 	blkcnt_t		 blocks;	/* of the file, before */
 	long long		 pinned_ns;	/* when the pin was taken, 0: it was not */
 	long long		 started_ns;	/* and the operation started */
-	unsigned int		 settle_ms;	/* instead of SETTLE_MS, if not 0 */
+	unsigned int		 settle_ms;	/* instead of SETTLE_MS and RETURN_MS, if not 0 */
 	bool			 ext4;
 	bool			 waited;	/* the operation did */
 	bool			 looked;	/* check_data() has, at all of it */
@@ -207,13 +209,19 @@ static inline void rig_close(struct rig *r)
  * The pin
  */
 
+/* The first pinned page that is the file's. */
+static inline char *pinned_page(const struct rig *r)
+{
+	return r->file.map + r->c->pin + (r->own ? 0 : r->own_len);
+}
+
 static inline void take_pin(struct __test_metadata *_metadata, struct rig *r)
 {
 	char *addr = r->file.map + r->c->pin;
 	long taken = r->refused ? dp_pins_taken() : -1;
 	struct stat st;
 
-	r->idle = dp_page_idle(addr, &r->pfn);
+	r->idle = dp_page_idle(pinned_page(r), &r->pfn);
 	ASSERT_EQ(-r->refused, dp_pin(&r->pin, r->kind, &r->dev, addr, PIN_LEN));
 	r->pinned_ns = r->refused ? 0 : dp_now_ns();
 	TH_LOG("witness: dax=%d written=%d pmds=%d refused=%d refs=%d->%d",
@@ -359,11 +367,10 @@ static inline void watch_op(struct __test_metadata *_metadata, struct rig *r)
 	       state_names[s.state], s.task, s.wchan[0] ? s.wchan : "-", refs);
 	/* A page that was cut off a page-cache file has no other reference left. */
 	if (dp_pin_holds(r->pin.kind))
-		EXPECT_GT(refs, r->file.dax ? r->pin.idle : 0)
+		EXPECT_GT(refs, r->file.dax ? r->idle : 0)
 			TH_LOG("the pin was gone when the operation collided with it");
 	if (err) {
-		dp_autopsy(&r->racer, &r->pin, 1, r->file.map + r->c->pin, r->pfn, why,
-			   sizeof(why));
+		dp_autopsy(&r->racer, &r->pin, 1, pinned_page(r), r->pfn, why, sizeof(why));
 		ASSERT_EQ(0, err)
 			TH_LOG("the operation neither ended nor waits for DAX pages: %s", why);
 	}
@@ -395,10 +402,10 @@ static inline void drop_pin(struct __test_metadata *_metadata, struct rig *r)
 	TH_LOG("event: release=%lld %s=%lld", release_ns,
 	       err == -EDEADLK || err == -ETIMEDOUT ? "hangs" : "returns", dp_now_ns());
 	if (err == -EDEADLK || err == -ETIMEDOUT) {
-		dp_autopsy(&r->racer, NULL, 0, r->file.map + r->c->pin, r->pfn, why, sizeof(why));
+		dp_autopsy(&r->racer, NULL, 0, pinned_page(r), r->pfn, why, sizeof(why));
 		EXPECT_EQ(0, err)
 			TH_LOG("the pin is gone and the operation does not return: %s", why);
-		err = dp_child_wait(&r->racer, RETURN_MS);
+		err = dp_child_wait(&r->racer, r->settle_ms ? r->settle_ms : RETURN_MS);
 	}
 	ASSERT_EQ(-op_err(r), err);	/* one that hangs holds locks that we would take */
 }
@@ -414,11 +421,18 @@ enum order {
 	DEV_LOST,	/* the operation took the page off the file */
 };
 
+/* What is at @off of the pinned range is in a page of the file. */
+static inline bool in_file(const struct rig *r, off_t off)
+{
+	return off < r->own || off >= r->own + r->own_len;
+}
+
 static inline void dev_write(const struct rig *r, struct dp_content *x)
 {
-	off_t pin = r->c->pin, left = x->size - pin;
+	off_t from = r->own ? 0 : r->own_len, to = r->own ? r->own : PIN_LEN;
+	off_t left = x->size - (r->c->pin + from);
 
-	dp_content_put(x, pin, left < PIN_LEN ? left : PIN_LEN, DEV_SEED, 0);
+	dp_content_put(x, r->c->pin + from, left < to - from ? left : to - from, DEV_SEED, from);
 }
 
 static inline void want_fill(const struct rig *r, struct dp_content *x, enum order order)
@@ -502,6 +516,8 @@ static inline void check_seen(struct __test_metadata *_metadata, struct rig *r,
 		bool old = !memcmp(before + i, r->seen + i, PAGE);
 		char page[PAGE];
 
+		if (!in_file(r, i))
+			continue;
 		dp_content_read(after, page, off, PAGE);
 		if (!op_changes(r, off) || r->waited || !dp_pin_holds(r->kind)) {
 			EXPECT_TRUE(old)
@@ -536,6 +552,39 @@ static inline off_t file_wrong_at(int fd, const struct dp_content *want, off_t o
 	return -1;
 }
 
+/* The same of a mapping. */
+static inline off_t map_wrong_at(const char *map, const struct dp_content *want)
+{
+	static char chunk[LOOK_LEN];
+
+	for (off_t off = 0, len; off < want->size; off += len) {
+		off_t at;
+
+		len = want->size - off < LOOK_LEN ? want->size - off : LOOK_LEN;
+		dp_content_read(want, chunk, off, len);
+		at = dp_data_differ(chunk, map + off, len);
+		if (at >= 0)
+			return off + at;
+	}
+	return -1;
+}
+
+/* The same of the file as who maps it now sees it. */
+static inline off_t mapped_wrong_at(int fd, const struct dp_content *want)
+{
+	char *map;
+	off_t at;
+
+	if (!want->size)
+		return -1;
+	map = mmap(NULL, want->size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return 0;
+	at = map_wrong_at(map, want);
+	munmap(map, want->size);
+	return at;
+}
+
 /* What is read of this file next, which nobody maps, is what the disk has. */
 static inline void drop_cached(struct __test_metadata *_metadata, int fd)
 {
@@ -562,6 +611,8 @@ static inline void check_whole(struct __test_metadata *_metadata, int fd,
 	check_size(_metadata, fd, want);
 	EXPECT_EQ(-1, file_wrong_at(fd, want, 0, want->size))
 		TH_LOG("the file has wrong data, from the offset that is seen on");
+	EXPECT_EQ(-1, mapped_wrong_at(fd, want))
+		TH_LOG("the file has wrong data if mapped, from the offset that is seen on");
 }
 
 /* What was cut off is gone: it does not come back when the file grows again. */

@@ -25,8 +25,10 @@
 #define INSERT	FALLOC_FL_INSERT_RANGE
 
 struct pair {
-	struct rig r;
+	struct rig r;			/* first: operations get that */
 	int	   other;		/* has the same blocks */
+	char	  *other_map;		/* NULL: nobody has mapped it */
+	const struct collision *there;	/* what is done to the other file, NULL: nothing */
 };
 
 static int run_write(struct rig *r)
@@ -94,6 +96,15 @@ static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum dp
 	ASSERT_EQ(0, madvise(p->r.file.map, len, MADV_POPULATE_READ));
 }
 
+static void map_other(struct __test_metadata *_metadata, struct pair *p)
+{
+	off_t len = p->r.file.len;
+
+	p->other_map = dp_map_shared(p->other, len, DP_MAP_PTE);
+	ASSERT_NE(MAP_FAILED, p->other_map);
+	ASSERT_EQ(0, madvise(p->other_map, len, MADV_POPULATE_READ));
+}
+
 static void pair_close(struct pair *p)
 {
 	rig_close(&p->r);
@@ -106,12 +117,20 @@ static void check_other(struct __test_metadata *_metadata, struct pair *p)
 	struct dp_content want;
 
 	dp_content_init(&want, p->r.file.len, FILE_SEED);
+	if (p->there)
+		p->there->op->effect(p->there, &want);
 	ASSERT_EQ(0, fsync(p->r.file.fd));
 	if (!p->r.file.dax)
 		drop_cached(_metadata, p->other);
 	check_size(_metadata, p->other, &want);
 	EXPECT_EQ(-1, file_wrong_at(p->other, &want, 0, want.size))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
+	/* Two files must not map a block by a page and by a PMD: `clones` is about that. */
+	if (p->r.file.len >= PMD)
+		return;
+	EXPECT_EQ(-1, p->other_map ? map_wrong_at(p->other_map, &want) :
+				     mapped_wrong_at(p->other, &want))
+		TH_LOG("the other file has wrong data if mapped, from the offset that is seen on");
 }
 
 static void diverge(struct __test_metadata *_metadata, struct pair *p, enum dp_pin_kind kind,
@@ -211,6 +230,165 @@ TEST_F_TIMEOUT(sharing, vmsplice, ROW_S)
 TEST_F_TIMEOUT(sharing, dio_read, ROW_S)
 {
 	diverge(_metadata, &self->p, DP_PIN_DIO_READ, &variant->c);
+}
+
+/*
+ * What is done to the other file, which has the pinned blocks as well
+ */
+
+static int run_there(struct rig *r)
+{
+	const struct pair *p = (struct pair *)r;
+	struct rig other = {
+		.file = { .fd = p->other, .map = p->other_map, .len = r->file.len },
+		.c = p->there,
+	};
+
+	return p->there->op->run(&other);
+}
+
+static const struct op there = { run_there };
+
+FIXTURE(beside) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(beside) {
+	struct collision there;
+	enum outcome	 outcome;
+	bool		 mapped;	/* the other file is, too */
+};
+
+FIXTURE_VARIANT_ADD(beside, truncate)
+	{ { &shorten,    0,        PIN + PAGE,  0        }, RETURNS };
+FIXTURE_VARIANT_ADD(beside, punch)
+	{ { &zeroes,     PUNCH,    PIN,         PIN_LEN  }, RETURNS };
+FIXTURE_VARIANT_ADD(beside, zero)
+	{ { &zeroes,     ZERO,     PIN,         PIN_LEN  }, RETURNS };
+FIXTURE_VARIANT_ADD(beside, collapse)
+	{ { &shift_down, COLLAPSE, PAGE,        2 * PAGE }, RETURNS };
+FIXTURE_VARIANT_ADD(beside, write)
+	{ { &write_op,   0,        PIN,         PIN_LEN  }, RETURNS };
+FIXTURE_VARIANT_ADD(beside, write_in_page)
+	{ { &write_op,   0,        PIN + 100,   300      }, RETURNS };
+/* Nobody can tell through which of the two files a page is pinned. */
+FIXTURE_VARIANT_ADD(beside, truncate_mapped)
+	{ { &shorten,    0,        PIN + PAGE,  0        }, MAY_WAIT, true };
+FIXTURE_VARIANT_ADD(beside, punch_mapped)
+	{ { &zeroes,     PUNCH,    PIN,         PIN_LEN  }, MAY_WAIT, true };
+FIXTURE_VARIANT_ADD(beside, zero_mapped)
+	{ { &zeroes,     ZERO,     PIN,         PIN_LEN  }, MAY_WAIT, true };
+FIXTURE_VARIANT_ADD(beside, collapse_mapped)
+	{ { &shift_down, COLLAPSE, PAGE,        2 * PAGE }, MAY_WAIT, true };
+FIXTURE_VARIANT_ADD(beside, write_mapped)
+	{ { &write_op,   0,        PIN,         PIN_LEN  }, RETURNS, true };
+FIXTURE_VARIANT_ADD(beside, write_in_page_mapped)
+	{ { &write_op,   0,        PIN + 100,   300      }, RETURNS, true };
+FIXTURE_VARIANT_ADD(beside, store_mapped)
+	{ { &store,      0,        PIN + 100,   300      }, RETURNS, true };
+
+FIXTURE_SETUP(beside)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p, DP_MAP_PTE);
+	if (variant->mapped)
+		map_other(_metadata, &self->p);
+	self->p.there = &variant->there;
+}
+
+FIXTURE_TEARDOWN(beside)
+{
+	pair_close(&self->p);
+}
+
+static void collide_there(struct __test_metadata *_metadata, struct pair *p,
+			  enum dp_pin_kind kind, enum outcome outcome)
+{
+	struct collision c = { &there, .pin = PIN, .outcome = outcome };
+
+	diverge(_metadata, p, kind, &c);
+}
+
+TEST_F_TIMEOUT(beside, none, ROW_S)
+{
+	collide_there(_metadata, &self->p, DP_PIN_NONE, variant->outcome);
+}
+
+TEST_F_TIMEOUT(beside, vmsplice, ROW_S)
+{
+	collide_there(_metadata, &self->p, DP_PIN_VMSPLICE, variant->outcome);
+}
+
+TEST_F_TIMEOUT(beside, dio_read, ROW_S)
+{
+	collide_there(_metadata, &self->p, DP_PIN_DIO_READ, variant->outcome);
+}
+
+/*
+ * One block, pinned through both files
+ */
+
+FIXTURE(both) {
+	struct pair p;
+	struct dp_pin theirs;
+};
+
+FIXTURE_VARIANT(both) {
+	struct collision c;
+	bool		 ours_first;	/* is dropped */
+};
+
+FIXTURE_VARIANT_ADD(both, truncate_ours_first)
+	{ { &shorten,    0,        PIN,         0,        PIN, WAITS }, true };
+FIXTURE_VARIANT_ADD(both, truncate_theirs_first)
+	{ { &shorten,    0,        PIN,         0,        PIN, WAITS } };
+FIXTURE_VARIANT_ADD(both, punch_ours_first)
+	{ { &zeroes,     PUNCH,    PIN,         PIN_LEN,  PIN, WAITS }, true };
+FIXTURE_VARIANT_ADD(both, punch_theirs_first)
+	{ { &zeroes,     PUNCH,    PIN,         PIN_LEN,  PIN, WAITS } };
+
+FIXTURE_SETUP(both)
+{
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	pair_open(_metadata, &self->p, DP_MAP_PTE);
+	map_other(_metadata, &self->p);
+	self->p.r.settle_ms = SOON_MS;
+}
+
+FIXTURE_TEARDOWN(both)
+{
+	dp_unpin(&self->theirs, NULL);
+	pair_close(&self->p);
+}
+
+/* The last that is dropped is the rig's. */
+TEST_F_TIMEOUT(both, vmsplice, ROW_S)
+{
+	struct pair *p = &self->p;
+	struct rig *r = &p->r;
+
+	r->c = &variant->c;
+	r->kind = DP_PIN_VMSPLICE;
+	take_pin(_metadata, r);
+	ASSERT_EQ(0, dp_pin(&self->theirs, r->kind, NULL, p->other_map + PIN, PIN_LEN));
+	if (r->file.dax)
+		EXPECT_EQ(r->pfn, self->theirs.pfn);
+	start_op(_metadata, r);
+	if (variant->ours_first) {
+		struct dp_pin ours = r->pin;
+
+		r->pin = self->theirs;
+		self->theirs = ours;
+	}
+	ASSERT_EQ(0, dp_unpin(&self->theirs, NULL));
+	if (r->waited && !variant->ours_first)
+		check_wait(_metadata, r);
+	drop_pin(_metadata, r);
+	check_data(_metadata, r);
+	check_other(_metadata, p);
+	check_refs(_metadata, r);
 }
 
 /*

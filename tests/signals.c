@@ -15,6 +15,7 @@
 
 #include "nameless.h"
 #include "ops.h"
+#include "remap.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)
@@ -38,6 +39,11 @@ static int run_clone(struct rig *r)
 	return ioctl(r->file.fd, FICLONE, ((struct scene *)r)->other) ? -errno : 0;
 }
 
+static int run_dedupe(struct rig *r)
+{
+	return dedupe_range(r->file.fd, 0, ((struct scene *)r)->other, 0, r->file.len);
+}
+
 static void cloned(const struct collision *c, struct dp_content *x)
 {
 	dp_content_put(x, 0, x->size, OTHER_SEED, 0);
@@ -45,6 +51,7 @@ static void cloned(const struct collision *c, struct dp_content *x)
 
 static const struct op zeroes = { run_fallocate, clear };
 static const struct op cloning = { run_clone, cloned, .to_end = true };
+static const struct op dedupe = { run_dedupe };
 static const struct op nothing;
 
 struct interruption {
@@ -304,23 +311,36 @@ TEST_F_TIMEOUT(signals, remove, ROW_S)
 }
 
 /* The blocks of the pinned file would be freed, for it is to have those of another. */
-TEST_F_TIMEOUT(signals, clone, ROW_S)
+static void interrupt_remap(struct __test_metadata *_metadata, struct scene *s,
+			    const struct interruption *i, const struct op *op, uint64_t seed)
 {
-	struct collision c = { &cloning, .pin = PIN, .outcome = WAITS };
-	struct scene *s = &self->s;
+	struct collision c = { op, .pin = PIN, .outcome = WAITS };
 	int probe = nameless(), err;
+	struct dp_content want;
 	static char data[PMD];
 	ssize_t len = s->r.file.len;
 
 	s->other = higher_than(inode_of(s->r.file.fd));
-	dp_data_fill(data, len, 0, OTHER_SEED);
+	dp_data_fill(data, len, 0, seed);
 	ASSERT_EQ(len, pwrite(s->other, data, len, 0));
 	err = ioctl(probe, FICLONE, s->other) ? errno : 0;
 	close(probe);
 	if (err == EOPNOTSUPP || err == ENOTTY)
 		SKIP(return, "files of this file system cannot share blocks (reflink)");
 	ASSERT_EQ(0, err);
-	interrupt(_metadata, s, &variant->i, &c, DP_PIN_VMSPLICE);
+	interrupt(_metadata, s, i, &c, DP_PIN_VMSPLICE);
+	dp_content_init(&want, len, seed);
+	check_whole(_metadata, s->other, &want);
+}
+
+TEST_F_TIMEOUT(signals, clone, ROW_S)
+{
+	interrupt_remap(_metadata, &self->s, &variant->i, &cloning, OTHER_SEED);
+}
+
+TEST_F_TIMEOUT(signals, dedupe, ROW_S)
+{
+	interrupt_remap(_metadata, &self->s, &variant->i, &dedupe, FILE_SEED);
 }
 
 /* With a device that writes when all is over. */

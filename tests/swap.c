@@ -171,6 +171,8 @@ static void check_other(struct __test_metadata *_metadata, const struct rig *r, 
 		dp_content_copy(&want, r->c->off, &was, r->c->off, r->c->len);
 	EXPECT_EQ(-1, file_wrong_at(other, &want, 0, want.size))
 		TH_LOG("the other file has wrong data, from the offset that is seen on");
+	EXPECT_EQ(-1, mapped_wrong_at(other, &want))
+		TH_LOG("the other file has wrong data if mapped, from the offset that is seen on");
 }
 
 /* A store through the mapping goes to the file that was mapped, and nowhere else. */

@@ -155,6 +155,10 @@ FIXTURE_VARIANT_ADD(pmd, cut_page)
 	{ 0,   { &by_fd, 0, HALF + 100, 0, HALF,            WAITS } };
 FIXTURE_VARIANT_ADD(pmd, last_byte)
 	{ 0,   { &by_fd, 0, PMD - 1,    0, PMD - PIN_LEN,   MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, same_size)
+	{ 0,   { &by_fd, 0, PMD,        0, HALF,            MAY_WAIT } };
+FIXTURE_VARIANT_ADD(pmd, open)
+	{ 0,   { &by_open, 0, 0,        0, HALF,            WAITS } };
 FIXTURE_VARIANT_ADD(pmd, mixed_tail)
 	{ LEN, { &by_fd, 0, PMD,        0, PMD + PIN,       WAITS } };
 FIXTURE_VARIANT_ADD(pmd, mixed_behind)
