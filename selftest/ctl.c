@@ -18,6 +18,7 @@
 #include "kselftest_harness.h"
 #include "lib/daxpin_uapi.h"
 #include "lib/dp.h"
+#include "tests/rig.h"
 
 #define SYSLOG_ACTION_CONSOLE_LEVEL 8
 
@@ -133,6 +134,25 @@ TEST_F(ctl, other_data)
 	dp_file_close(&f);
 	EXPECT_EQ(1, pwrite(fd, "", 1, 0));
 	close(fd);
+}
+
+/* The file is what it should be, and this mapping of it is not. */
+TEST_F(ctl, other_mapping)
+{
+	struct dp_content want;
+	struct dp_file f;
+	char *map;
+
+	TH_LOG("witness: none=1");
+	ASSERT_EQ(0, dp_file_open(&f, getenv("DAXPIN_DIR"), 4 * PAGE, DP_MAP_PTE, FILE_SEED));
+	dp_content_init(&want, f.len, FILE_SEED);
+	check_whole(_metadata, f.fd, &want);
+	map = mmap(NULL, f.len, PROT_READ | PROT_WRITE, MAP_PRIVATE, f.fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	map[f.len - 1] ^= 1;
+	EXPECT_EQ(-1, map_wrong_at(map, &want))
+		TH_LOG("the file has wrong data if mapped, from the offset that is seen on");
+	dp_file_close(&f);
 }
 
 /* 4 MiB of console take a while on a busy machine. */

@@ -57,14 +57,10 @@ data 'none	none punch .* there is no pin' 'none	dio punch .* it is late'
 result "so is a reason that nothing needs" \
 	"2 $tmp/matrix:9: of no row, or no empty square: 'dio punch .* it is late'" \
 	"$(matrix 'of no row')"
-data 'none	none punch .* there is no pin' 'holder	polled with no interrupts'
-result "and a holder that no row has" "2 $tmp/matrix:0: no row has the holder 'polled'" \
-	"$(matrix 'no row has')"
-data 'none	none punch .* there is no pin' 'holder	polled with no interrupts' \
-	'none	.* .* .* it cannot be polled'
-result "even with a reason for each square" \
-	"2 $tmp/matrix:0: no row has the holder 'polled'" "$(matrix 'no row has')"
 data 'none	none punch .* there is no pin' 'holder	polled with no interrupts' \
 	'none	polled .* .* it cannot be polled'
-result "unless its name is in the reason" "0  a it cannot be polled" "$(matrix 'it cannot')"
+result "and a holder that no row has" "2 $tmp/matrix:0: no row has the holder 'polled'" \
+	"$(matrix 'no row has')"
+data 'none	none punch .* there is no pin' 'absent	polled it cannot be'
+result "what is not there can say why" "0  - polled it cannot be" "$(matrix polled)"
 plan

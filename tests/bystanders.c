@@ -42,7 +42,7 @@ struct act {
 	enum fate	 ext4, xfs;
 	off_t		 off, len;
 	bool		 pmd;		/* the file is mapped by a PMD */
-	enum dp_pin_kind pin;		/* a further one */
+	bool		 driver;	/* has a further pin, and not a pipe */
 };
 
 struct stage {
@@ -142,11 +142,9 @@ static int do_map(const struct stage *s, const struct act *a)
 	return munmap(map, LEN) ? -errno : err;
 }
 
-/* The mapping that the page was pinned through; the addresses stay taken. */
 static int do_unmap(const struct stage *s, const struct act *a)
 {
-	return mmap(s->r.file.map, LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		    0) == MAP_FAILED ? -errno : 0;
+	return unmap(&s->r);
 }
 
 static int do_fork(const struct stage *s, const struct act *a)
@@ -263,8 +261,9 @@ static int do_freeze(const struct stage *s, const struct act *a)
 	return ioctl(s->dir, FITHAW, 0) ? -errno : 0;
 }
 
-static int pin_for_a_while(enum dp_pin_kind kind, char *addr)
+static int pin_for_a_while(const struct act *a, char *addr)
 {
+	enum dp_pin_kind kind = a->driver ? DP_PIN_MODULE_PIN_READ : DP_PIN_VMSPLICE;
 	struct dp_pin pin;
 	int err = dp_pin(&pin, kind, NULL, addr, PAGE);
 
@@ -273,12 +272,12 @@ static int pin_for_a_while(enum dp_pin_kind kind, char *addr)
 
 static int do_pin(const struct stage *s, const struct act *a)
 {
-	return pin_for_a_while(a->pin, s->r.file.map + a->off);
+	return pin_for_a_while(a, s->r.file.map + a->off);
 }
 
 static int do_side_pin(const struct stage *s, const struct act *a)
 {
-	return pin_for_a_while(a->pin, s->side_map);
+	return pin_for_a_while(a, s->side_map);
 }
 
 static int do_side_io(const struct stage *s, const struct act *a)
@@ -553,9 +552,6 @@ static void stand_by(struct __test_metadata *_metadata, struct stage *s, const s
 	check_all(_metadata, s, fate);
 }
 
-#define SPLICED	DP_PIN_VMSPLICE
-#define DRIVEN	DP_PIN_MODULE_PIN_READ
-
 FIXTURE(bystanders) {
 	struct stage s;
 };
@@ -601,15 +597,13 @@ FIXTURE_VARIANT_ADD(bystanders, setxattr)     { { do_setxattr, BLOCKS, BLOCKS } 
 FIXTURE_VARIANT_ADD(bystanders, link)         { { do_link, BLOCKS, BLOCKS } };
 FIXTURE_VARIANT_ADD(bystanders, create)       { { do_create, DONE, DONE } };
 /* A further pin. */
-FIXTURE_VARIANT_ADD(bystanders, pin)          { { do_pin, DONE, DONE, PIN, .pin = SPLICED } };
-FIXTURE_VARIANT_ADD(bystanders, pin_beside)
-	{ { do_pin, DONE, DONE, PIN + PIN_LEN, .pin = SPLICED } };
-FIXTURE_VARIANT_ADD(bystanders, pin_outside)  { { do_pin, DONE, DONE, PAGE, .pin = SPLICED } };
-FIXTURE_VARIANT_ADD(bystanders, pin_driver)   { { do_pin, DONE, DONE, PIN, .pin = DRIVEN } };
-FIXTURE_VARIANT_ADD(bystanders, pin_pmd)
-	{ { do_pin, DONE, DONE, PMD - PAGE, .pmd = true, .pin = SPLICED } };
+FIXTURE_VARIANT_ADD(bystanders, pin)          { { do_pin, DONE, DONE, PIN } };
+FIXTURE_VARIANT_ADD(bystanders, pin_beside)   { { do_pin, DONE, DONE, PIN + PIN_LEN } };
+FIXTURE_VARIANT_ADD(bystanders, pin_outside)  { { do_pin, DONE, DONE, PAGE } };
+FIXTURE_VARIANT_ADD(bystanders, pin_driver)   { { do_pin, DONE, DONE, PIN, .driver = true } };
+FIXTURE_VARIANT_ADD(bystanders, pin_pmd)      { { do_pin, DONE, DONE, PMD - PAGE, .pmd = true } };
 /* Another file. */
-FIXTURE_VARIANT_ADD(bystanders, side_pin)     { { do_side_pin, DONE, DONE, .pin = SPLICED } };
+FIXTURE_VARIANT_ADD(bystanders, side_pin)     { { do_side_pin, DONE, DONE } };
 FIXTURE_VARIANT_ADD(bystanders, side_io)      { { do_side_io, DONE, DONE } };
 FIXTURE_VARIANT_ADD(bystanders, side_store)   { { do_side_store, DONE, DONE } };
 FIXTURE_VARIANT_ADD(bystanders, side_cut)     { { do_side_cut, DONE, DONE } };

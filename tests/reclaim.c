@@ -198,7 +198,7 @@ TEST_F_TIMEOUT(reclaim, module_pin_write, ROW_S)
 /* Nobody has the file open or mapped any more, only the device has its page. */
 static void leave(struct __test_metadata *_metadata, struct rig *r)
 {
-	unmap(_metadata, r);
+	ASSERT_EQ(0, unmap(r));
 	close(r->file.fd);
 	r->file.fd = -1;
 }

@@ -97,7 +97,7 @@ struct rig {
 	blkcnt_t		 blocks;	/* of the file, before */
 	long long		 pinned_ns;	/* when the pin was taken, 0: it was not */
 	long long		 started_ns;	/* and the operation started */
-	unsigned int		 settle_ms;	/* instead of SETTLE_MS and RETURN_MS, if not 0 */
+	unsigned int		 settle_ms;	/* instead of SETTLE_MS, if not 0 */
 	bool			 ext4;
 	bool			 waited;	/* the operation did */
 	bool			 looked;	/* check_data() has, at all of it */
@@ -209,10 +209,20 @@ static inline void rig_close(struct rig *r)
  * The pin
  */
 
-/* The first pinned page that is the file's. */
+/* The part of the pinned range that is the file's. */
+static inline off_t part_from(const struct rig *r)
+{
+	return r->own ? 0 : r->own_len;
+}
+
+static inline off_t part_to(const struct rig *r)
+{
+	return r->own ? r->own : PIN_LEN;
+}
+
 static inline char *pinned_page(const struct rig *r)
 {
-	return r->file.map + r->c->pin + (r->own ? 0 : r->own_len);
+	return r->file.map + r->c->pin + part_from(r);
 }
 
 static inline void take_pin(struct __test_metadata *_metadata, struct rig *r)
@@ -254,10 +264,10 @@ static inline bool reads(const struct rig *r)
 }
 
 /* The last VMA of the file goes, and its page tables; the addresses stay taken. */
-static inline void unmap(struct __test_metadata *_metadata, struct rig *r)
+static inline int unmap(const struct rig *r)
 {
-	ASSERT_EQ(r->file.map, mmap(r->file.map, r->file.len, PROT_NONE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	return mmap(r->file.map, r->file.len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		    -1, 0) == MAP_FAILED ? -errno : 0;
 }
 
 static inline int unpin(struct rig *r)
@@ -405,7 +415,7 @@ static inline void drop_pin(struct __test_metadata *_metadata, struct rig *r)
 		dp_autopsy(&r->racer, NULL, 0, pinned_page(r), r->pfn, why, sizeof(why));
 		EXPECT_EQ(0, err)
 			TH_LOG("the pin is gone and the operation does not return: %s", why);
-		err = dp_child_wait(&r->racer, r->settle_ms ? r->settle_ms : RETURN_MS);
+		err = dp_child_wait(&r->racer, SOON_MS);	/* whatever frees it was tried */
 	}
 	ASSERT_EQ(-op_err(r), err);	/* one that hangs holds locks that we would take */
 }
@@ -421,18 +431,11 @@ enum order {
 	DEV_LOST,	/* the operation took the page off the file */
 };
 
-/* What is at @off of the pinned range is in a page of the file. */
-static inline bool in_file(const struct rig *r, off_t off)
-{
-	return off < r->own || off >= r->own + r->own_len;
-}
-
 static inline void dev_write(const struct rig *r, struct dp_content *x)
 {
-	off_t from = r->own ? 0 : r->own_len, to = r->own ? r->own : PIN_LEN;
-	off_t left = x->size - (r->c->pin + from);
+	off_t from = part_from(r), len = part_to(r) - from, left = x->size - (r->c->pin + from);
 
-	dp_content_put(x, r->c->pin + from, left < to - from ? left : to - from, DEV_SEED, from);
+	dp_content_put(x, r->c->pin + from, left < len ? left : len, DEV_SEED, from);
 }
 
 static inline void want_fill(const struct rig *r, struct dp_content *x, enum order order)
@@ -511,13 +514,11 @@ static inline void check_seen(struct __test_metadata *_metadata, struct rig *r,
 	if (!reads(r))
 		return;
 	dp_data_fill(before, PIN_LEN, r->c->pin, FILE_SEED);
-	for (off_t i = 0; i < PIN_LEN; i += PAGE) {
+	for (off_t i = part_from(r); i < part_to(r); i += PAGE) {
 		off_t off = r->c->pin + i;
 		bool old = !memcmp(before + i, r->seen + i, PAGE);
 		char page[PAGE];
 
-		if (!in_file(r, i))
-			continue;
 		dp_content_read(after, page, off, PAGE);
 		if (!op_changes(r, off) || r->waited || !dp_pin_holds(r->kind)) {
 			EXPECT_TRUE(old)
@@ -533,40 +534,42 @@ static inline void check_seen(struct __test_metadata *_metadata, struct rig *r,
 	}
 }
 
-/* The file has these bytes from @off to @end, or -1: where it begins to have others. */
+/* Where @got, @len bytes from @off on, LOOK_LEN at most, is not what @want has, or -1. */
+static inline off_t differs_at(const struct dp_content *want, const char *got, off_t off, off_t len)
+{
+	static char chunk[LOOK_LEN];
+	off_t at;
+
+	dp_content_read(want, chunk, off, len);
+	at = dp_data_differ(chunk, got, len);
+	return at < 0 ? -1 : off + at;
+}
+
+/* The file has these bytes from @off to @end: -1, or where it begins to have others. */
 static inline off_t file_wrong_at(int fd, const struct dp_content *want, off_t off, off_t end)
 {
-	static char chunk[LOOK_LEN], got[LOOK_LEN];
+	static char got[LOOK_LEN];
+	off_t wrong = -1;
 
-	for (off_t len; off < end; off += len) {
-		off_t at;
-
+	for (off_t len; off < end && wrong < 0; off += len) {
 		len = end - off < LOOK_LEN ? end - off : LOOK_LEN;
 		if (pread(fd, got, len, off) != len)
 			return off;
-		dp_content_read(want, chunk, off, len);
-		at = dp_data_differ(chunk, got, len);
-		if (at >= 0)
-			return off + at;
+		wrong = differs_at(want, got, off, len);
 	}
-	return -1;
+	return wrong;
 }
 
 /* The same of a mapping. */
 static inline off_t map_wrong_at(const char *map, const struct dp_content *want)
 {
-	static char chunk[LOOK_LEN];
+	off_t wrong = -1;
 
-	for (off_t off = 0, len; off < want->size; off += len) {
-		off_t at;
-
+	for (off_t off = 0, len; off < want->size && wrong < 0; off += len) {
 		len = want->size - off < LOOK_LEN ? want->size - off : LOOK_LEN;
-		dp_content_read(want, chunk, off, len);
-		at = dp_data_differ(chunk, map + off, len);
-		if (at >= 0)
-			return off + at;
+		wrong = differs_at(want, map + off, off, len);
 	}
-	return -1;
+	return wrong;
 }
 
 /* The same of the file as who maps it now sees it. */
@@ -734,7 +737,7 @@ static inline void collide(struct __test_metadata *_metadata, struct rig *r,
 	if (r->fails && !r->broken)
 		ASSERT_EQ(0, dp_pin_fail(&r->pin, r->failure));
 	if (c->unmap)
-		unmap(_metadata, r);
+		ASSERT_EQ(0, unmap(r));
 	start_op(_metadata, r);
 	if (!r->waited)
 		check_frame(_metadata, r);

@@ -354,7 +354,6 @@ FIXTURE_SETUP(both)
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
 	pair_open(_metadata, &self->p, DP_MAP_PTE);
 	map_other(_metadata, &self->p);
-	self->p.r.settle_ms = SOON_MS;
 }
 
 FIXTURE_TEARDOWN(both)

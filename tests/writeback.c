@@ -475,7 +475,7 @@ static const char *lose(struct __test_metadata *_metadata, struct stage *s, enum
 	s->synced = fsync(s->r.file.fd) ? -errno : 0;
 	EXPECT_EQ(0, s->synced)
 		TH_LOG("fsync fails");
-	unmap(_metadata, &s->r);
+	ASSERT_EQ(0, unmap(&s->r));
 	drop_file(_metadata, s);
 	check_file(_metadata, s, s->r.file.fd, "read after the cache was dropped");
 	if (remount)

@@ -315,6 +315,7 @@ static const struct key {
 	{ CONF_MATRIX,		"rows",		MUST | MANY,	T_ROWS },
 	{ CONF_MATRIX,		"other",	MUST | MANY,		T_OTHER },
 	{ CONF_MATRIX,		"none",		MUST | MANY,		T_NONE },
+	{ CONF_MATRIX,		"absent",	MAY | MANY,		T_LABEL },
 
 	{ CONF_GUEST,		"modules",	MUST,		T_MODULES },
 	{ CONF_GUEST,		"ramdisk",	MUST,		T_DEVICE },

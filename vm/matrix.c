@@ -139,10 +139,7 @@ static void rules_read(void)
 		re_cut(rule_add(l), 0);
 	for (const struct conf_line *l = NULL; (l = conf_next(g.c, "none", l)); ) {
 		struct rule *r = rule_add(l);
-		const char *text = r->text;
 
-		word_cut(&text, r->holder);
-		word_cut(&text, r->collision);
 		for (int i = 0; i < 3; i++)
 			re_cut(r, i);
 	}
@@ -280,15 +277,9 @@ static void legend_print(void)
 		for (size_t i = 0; i < g.nrules; i++)
 			if (g.rules[i].letter == letter)
 				printf("  %c  %s\n", letter, g.rules[i].text);
-}
-
-/* A line says of this holder or collision by its name that it has no rows. */
-static bool is_ruled_out(const char *word)
-{
-	for (const struct rule *r = g.rules; r < g.rules + g.nrules; r++)
-		if (is(r, "none") && (!strcmp(r->holder, word) || !strcmp(r->collision, word)))
-			return true;
-	return false;
+	putchar('\n');
+	for (const struct conf_line *l = NULL; (l = conf_next(g.c, "absent", l)); )
+		printf("  -  %s\n", l->value);
 }
 
 /* A line that nothing needs says something that is not so. */
@@ -299,10 +290,10 @@ static void check_used(void)
 			complain(g.rules[i].line, "of no row, or no empty square:",
 				 g.rules[i].line->value);
 	for (size_t i = 0; i < g.nholders; i++)
-		if (!g.holders[i].used && !is_ruled_out(g.holders[i].word))
+		if (!g.holders[i].used)
 			complain(NULL, "no row has the holder", g.holders[i].word);
 	for (size_t i = 0; i < g.ncollisions; i++)
-		if (!g.collisions[i].used && !is_ruled_out(g.collisions[i].word))
+		if (!g.collisions[i].used)
 			complain(NULL, "no row has the collision", g.collisions[i].word);
 }
 

@@ -105,7 +105,11 @@ static void rows_read(const char *guest)
 
 		if (now < 0)
 			continue;
-		if (last >= 0 && nrows < MAX_ROWS)
+		if (last >= 0 && nrows == MAX_ROWS) {
+			fprintf(stderr, "times: %s: too many rows, expected %d\n", path, MAX_ROWS);
+			exit(2);
+		}
+		if (last >= 0)
 			rows[nrows++] = now - last;
 		last = now;
 	}
