@@ -33,6 +33,7 @@ code_keys() {
 		if (/MUST,/) how = "required"
 		if (/MAY,/) how = "optional"
 		if (/MUST \| MANY,/) how = "repeatable"
+		if (/MAY \| MANY,/) how = "any"
 		print tolower(part[2]), part[4], how
 	}' vm/conf.c
 }
@@ -48,6 +49,7 @@ man_keys() {
 		how = "?"
 		if (/^(Required|Optional)\./) { how = tolower($1); sub(/\./, "", how) }
 		if (/^Required, repeatable\./) how = "repeatable"
+		if (/^Optional, repeatable\./) how = "any"
 		print kind, key, how
 		key = ""
 	}
