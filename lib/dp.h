@@ -134,7 +134,6 @@ struct dp_file {
 	uint64_t	 seed;
 	bool		 dax;		/* statx() says S_DAX */
 	bool		 written;	/* FIEMAP: no unwritten extent and no hole */
-	bool		 kept;		/* dp_file_keep() */
 	int		 pmds;		/* PMD entries mapped, -1: nothing to tell them by */
 };
 
@@ -165,13 +164,14 @@ int dp_dax_inherit(const char *folder);
 void dp_file_close(struct dp_file *f);
 
 #define DP_KEPT	"remount-"	/* how the names of kept files begin */
+#define DP_KEPT_MAX 64		/* and how long they are at most, with the 0 */
 
 /*
- * dp_file_close() is to leave it where it is, under a name with a sum of what read(2) returns
- * now.  1: it will.  0: not this file, which is not DAX, has no name, is as large as a PMD, or
- * less than half of its file system is free.  Or -errno.
+ * The file is to stay after its other names and @fd: it gets @name in the folder @dir, which has
+ * a sum of what read(2) returns now.  1: it has.  0: not this file, which lost its last name, is
+ * as large as a PMD, or less than half of its file system is free.  Or -errno.
  */
-int dp_file_keep(struct dp_file *f);
+int dp_keep(int fd, int dir, char name[DP_KEPT_MAX]);
 
 /* 1: the file at @path, which has been kept, holds what it did then; 0: it does not, or -errno. */
 int dp_kept_right(const char *path);

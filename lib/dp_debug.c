@@ -173,7 +173,7 @@ int dp_debug_room(const char *kind, int reports)
 	qsort(when, BURST, sizeof(when[0]), by_time);
 	wait = when[reports - 1] + INTERVAL_MS - now;
 	if (wait > 0)
-		poll(NULL, 0, wait);
+		poll(NULL, 0, wait);	/* a rate limit: nothing but time ends it */
 	return 0;
 }
 

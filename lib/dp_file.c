@@ -196,8 +196,7 @@ void dp_file_close(struct dp_file *f)
 		return;
 	munmap(f->map, f->len);
 	close(f->fd);
-	if (!f->kept)
-		unlinkat(f->dir, f->name, 0);
+	unlinkat(f->dir, f->name, 0);
 	close(f->dir);
 	*f = (struct dp_file){ 0 };
 }

@@ -39,29 +39,26 @@ static bool has_room(int fd)
 	return !fstatvfs(fd, &fs) && fs.f_bavail > fs.f_blocks / 2;
 }
 
-int dp_file_keep(struct dp_file *f)
+int dp_keep(int fd, int dir, char name[DP_KEPT_MAX])
 {
-	char name[64];
-	struct stat st;
 	unsigned long long sum;
+	struct stat st;
+	char path[32];
 	int err;
 
-	if (!f->map || !f->dax || f->len >= DP_PMD_SIZE || !has_room(f->fd))
-		return 0;
-	/* Another file may have its name by now. */
-	if (fstat(f->fd, &st))
+	if (fstat(fd, &st))
 		return -errno;
-	if (!st.st_nlink)
+	if (st.st_size >= (off_t)DP_PMD_SIZE || !has_room(fd))
 		return 0;
-	err = file_sum(f->fd, &sum);
+	err = file_sum(fd, &sum);
 	if (err)
 		return err;
-	snprintf(name, sizeof(name), DP_KEPT "%016llx-%.31s", sum, f->name);
-	if (renameat(f->dir, f->name, f->dir, name))
-		return -errno;
-	snprintf(f->name, sizeof(f->name), "%s", name);
-	f->kept = true;
-	return 1;
+	snprintf(name, DP_KEPT_MAX, DP_KEPT "%016llx-%llu", sum, (unsigned long long)st.st_ino);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (!linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW))
+		return 1;
+	/* Who lost his last name gets no other; who never had one, by O_TMPFILE, does. */
+	return errno == ENOENT ? 0 : -errno;
 }
 
 int dp_kept_right(const char *path)

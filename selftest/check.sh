@@ -75,6 +75,15 @@ checkpatch_all() {
 	return 1
 }
 
+# A row waits for events.  Where there are none it looks again, 10 ms later at most: no sleep is
+# longer, but where the kernel's rate limit of warnings asks for it.
+sleeps() {
+	git grep -hE '^#define LOOK_EVERY_(MS|US)' -- tests lib |
+		awk '{ ms = /_US/ ? $3 / 1000 : $3 } ms > 10 { print; long++ } END { exit long > 0 }' || return
+	! git grep -nE '\<(u|nano|clock_nano)?sleep\(|poll\(NULL, 0,' -- tests lib |
+		grep -vE '\((NULL, 0, (1|LOOK_EVERY_MS)|LOOK_EVERY_US)\)|rate limit'
+}
+
 unit() {
 	# shellcheck disable=SC2086	# lists of words
 	${CC:-gcc} -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -I. -Ivm \
@@ -140,6 +149,7 @@ step gcc build out gcc
 step clang build out/clang clang
 step shellcheck shellcheck_all
 step checkpatch checkpatch_all
+step sleeps sleeps
 step data out/cells -L
 step unit_conf unit unit_conf vm/conf.c
 step unit_bisect unit unit_bisect vm/decide.c

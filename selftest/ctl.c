@@ -123,14 +123,15 @@ TEST_F(ctl, unheard)
 /* The file changes when its row has looked for the last time. */
 TEST_F(ctl, other_data)
 {
+	char name[DP_KEPT_MAX];
 	struct dp_file f;
 	int fd;
 
 	TH_LOG("witness: none=1");
 	ASSERT_EQ(0, dp_file_open(&f, getenv("DAXPIN_DIR"), 4 * getpagesize(), DP_MAP_PTE, 1));
 	fd = dup(f.fd);
-	ASSERT_EQ(1, dp_file_keep(&f));
-	TH_LOG("event: kept=%s", f.name);
+	ASSERT_EQ(1, dp_keep(f.fd, f.dir, name));
+	TH_LOG("event: kept=%s", name);
 	dp_file_close(&f);
 	EXPECT_EQ(1, pwrite(fd, "", 1, 0));
 	close(fd);

@@ -950,10 +950,9 @@ static void test_file(enum dp_map how)
 	nothing_left(&was, "file: close, twice, leaves nothing");
 }
 
-/* As dp_file_open() makes it on DAX, with no data: a file in @dir. */
 static bool file_in(struct dp_file *f, const char *dir)
 {
-	*f = (struct dp_file){ .len = getpagesize(), .dax = true, .name = "file" };
+	*f = (struct dp_file){ .len = getpagesize(), .name = "file" };
 	f->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f->fd = openat(f->dir, f->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (ftruncate(f->fd, f->len))
@@ -964,10 +963,10 @@ static bool file_in(struct dp_file *f, const char *dir)
 
 static void test_kept(struct dp_file *f, const char *dir)
 {
-	char path[128];
+	char name[DP_KEPT_MAX], path[128];
 
-	equal(1, dp_file_keep(f), "kept: a file");
-	snprintf(path, sizeof(path), "%s/%s", dir, f->name);
+	equal(1, dp_keep(f->fd, f->dir, name), "kept: a file");
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	equal(1, dp_kept_right(path), "kept: it is what it was");
 	f->map[77] ^= 1;
 	equal(0, dp_kept_right(path), "kept: with another byte it is not");
@@ -980,10 +979,17 @@ static void test_kept(struct dp_file *f, const char *dir)
 	equal(-EINVAL, dp_kept_right(dir), "kept: a name without a sum");
 }
 
-/* It does not stay. */
-static void test_not_kept(struct dp_file *f, const char *why)
+/* Files with no name: one that never had any, and this. */
+static void test_nameless_kept(struct dp_file *f, const char *dir)
 {
-	equal(0, dp_file_keep(f), why);
+	char name[DP_KEPT_MAX];
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	equal(1, dp_keep(fd, f->dir, name), "kept: a file that never had a name");
+	close(fd);
+	row(!unlinkat(f->dir, name, 0), "kept: it has one now");
+	unlinkat(f->dir, f->name, 0);
+	equal(0, dp_keep(f->fd, f->dir, name), "kept: not one that lost its name");
 	dp_file_close(f);
 }
 
@@ -1000,11 +1006,7 @@ static void test_file_kept(void)
 	}
 	test_kept(&f, dir);
 	row(file_in(&f, dir), "kept: another file");
-	f.dax = false;
-	test_not_kept(&f, "kept: not one of the page cache");
-	row(file_in(&f, dir), "kept: another file");
-	unlinkat(f.dir, f.name, 0);
-	test_not_kept(&f, "kept: not one that has no name");
+	test_nameless_kept(&f, dir);
 	row(!rmdir(dir), "kept: the folder is empty");
 	nothing_left(&was, "kept: nothing is left");
 }

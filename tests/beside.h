@@ -26,14 +26,16 @@ static inline int beside_open(struct __test_metadata *_metadata, struct rig *r, 
 
 	for (int i = 0; i < BESIDE_TRIES && !(r->file.map && in_place(r, other, where)); i++) {
 		rig_close(r);
+		/* The number above may be free no longer; above another one it is. */
 		if (where == HIGHER)
-			higher_than(inode_of(other));
+			other = nameless();
 		rig_open(_metadata, r, map, len);
 		if (where == LOWER)
 			other = higher_than(inode_of(r->file.fd));
 	}
 	TH_LOG("witness: pinned_ino=%lu other_ino=%lu", inode_of(r->file.fd), inode_of(other));
 	ASSERT_TRUE(in_place(r, other, where));
+	r->beside = other;
 	return other;
 }
 

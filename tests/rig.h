@@ -100,7 +100,8 @@ struct rig {
 	unsigned int		 settle_ms;	/* instead of SETTLE_MS, if not 0 */
 	bool			 ext4;
 	bool			 waited;	/* the operation did */
-	bool			 looked;	/* check_data() has, at all of it */
+	bool			 looked;	/* at all of it, in the end */
+	int			 beside;	/* another file that the row looks at, if not 0 */
 	const char		*test;		/* its name */
 	char			 seen[PIN_LEN];	/* what the device got from a read pin */
 };
@@ -184,15 +185,25 @@ static inline void rig_punch(struct __test_metadata *_metadata, struct rig *r, o
 }
 
 /* After a remount the file is to be what the row has seen in the end: init looks. */
-static inline void leave_file(struct rig *r)
+static inline void leave_file(const struct rig *r, int fd)
 {
-	int kept = r->looked && getenv("DAXPIN_GUEST") ? dp_file_keep(&r->file) : 0;
+	char name[DP_KEPT_MAX];
+	int kept = dp_keep(fd, r->file.dir, name);
 
 	if (kept > 0)
-		fprintf(stderr, "# rig.h:%d:%s:event: kept=%s\n", __LINE__, r->test, r->file.name);
+		fprintf(stderr, "# rig.h:%d:%s:event: kept=%s\n", __LINE__, r->test, name);
 	else if (kept < 0)		/* no macro of the harness is of use here */
-		fprintf(stderr, "# rig.h:%d:%s:Expected 0 (0) <= dp_file_keep(&r->file) (%d)\n",
+		fprintf(stderr, "# rig.h:%d:%s:Expected 0 (0) <= dp_keep(fd, dir, name) (%d)\n",
 			__LINE__, r->test, kept);
+}
+
+static inline void leave_files(const struct rig *r)
+{
+	if (!r->looked || !r->file.map || !r->file.dax || !getenv("DAXPIN_GUEST"))
+		return;
+	leave_file(r, r->file.fd);
+	if (r->beside > 0)
+		leave_file(r, r->beside);
 }
 
 static inline void rig_close(struct rig *r)
@@ -201,7 +212,7 @@ static inline void rig_close(struct rig *r)
 	if (!dp_child_kill(&r->racer) || !dp_child_kill(&r->toucher))
 		return;			/* what they hold would stop us as well */
 	dp_dev_close(&r->dev);
-	leave_file(r);
+	leave_files(r);
 	dp_file_close(&r->file);
 }
 
