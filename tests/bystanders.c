@@ -17,7 +17,9 @@
 #include <sys/xattr.h>
 #include <time.h>
 
+#include "beside.h"
 #include "ops.h"
+#include "remap.h"
 
 #define LEN	(32 * PAGE)
 #define PIN	(20 * PAGE)
@@ -43,10 +45,11 @@ struct act {
 	off_t		 off, len;
 	bool		 pmd;		/* the file is mapped by a PMD */
 	bool		 driver;	/* has a further pin, and not a pipe */
+	bool		 side_lock;	/* takes i_rwsem of the other file */
 };
 
 struct stage {
-	struct rig		 r;
+	struct rig		 r;		/* first: operations get that */
 	int			 dir;
 	int			 side;		/* another file, and its mapping */
 	char			*side_map;
@@ -64,19 +67,31 @@ struct stage {
  * The operations that wait
  */
 
-static const struct op hole = { run_fallocate, clear };
+static int run_clone(struct rig *r)
+{
+	return clone_file(r->file.fd, ((struct stage *)r)->side);
+}
+
+static void cloned(const struct collision *c, struct dp_content *x)
+{
+	dp_content_put(x, 0, c->len, OTHER_SEED, 0);
+}
+
+static const struct op cloning = { run_clone, cloned };
 
 #define PUNCH	(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
 
 static const struct collision ops[] = {
 	{ &truncation, 0, CUT, 0, PIN, WAITS },
-	{ &hole, PUNCH, CUT, 12 * PAGE, PIN, WAITS },
+	{ &clearing, PUNCH, CUT, 12 * PAGE, PIN, WAITS },
 	{ &shift_down, FALLOC_FL_COLLAPSE_RANGE, CUT, 2 * PAGE, PIN, WAITS },
 	{ &shift_up, FALLOC_FL_INSERT_RANGE, CUT, 2 * PAGE, PIN, WAITS },
-	{ &hole, FALLOC_FL_ZERO_RANGE, CUT, 12 * PAGE, PIN, WAITS },
+	{ &clearing, FALLOC_FL_ZERO_RANGE, CUT, 12 * PAGE, PIN, WAITS },
+	/* All of the file is waited for; what it gets is all of the other one. */
+	{ &cloning, 0, 0, SIDE, PIN, WAITS },
 };
 
-enum { TRUNCATE, HOLE, COLLAPSE, INSERT, ZERO };
+enum { TRUNCATE, HOLE, COLLAPSE, INSERT, ZERO, CLONE };
 
 /*
  * The acts
@@ -316,11 +331,11 @@ static void stage_open(struct __test_metadata *_metadata, struct stage *s, bool 
 
 	s->side = -1;
 	s->dir = -1;
-	rig_open(_metadata, &s->r, pmd ? DP_MAP_PMD : DP_MAP_PTE, pmd ? PMD : LEN);
+	/* What is locked second is not locked while a clone waits: the other's page faults. */
+	s->side = beside_open(_metadata, &s->r, LOWER, pmd ? DP_MAP_PMD : DP_MAP_PTE,
+			      pmd ? PMD : LEN);
 	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_LE(0, s->dir);
-	s->side = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	ASSERT_LE(0, s->side);
 	for (off_t off = 0; off < SIDE; off += PAGE)
 		ASSERT_EQ(0, write_to(s->side, off, PAGE));
 	s->side_map = mmap(NULL, SIDE, PROT_READ | PROT_WRITE, MAP_SHARED, s->side, 0);
@@ -516,12 +531,22 @@ static void check_all(struct __test_metadata *_metadata, struct stage *s, enum f
 	check_side(_metadata, s);
 }
 
+/* A clone has i_rwsem of both files. */
+static enum fate expected_fate(const struct stage *s)
+{
+	const struct act *a = s->act;
+
+	if (a->side_lock && s->r.c->op == &cloning)
+		return BLOCKS;
+	return s->r.ext4 ? a->ext4 : a->xfs;
+}
+
 static void stand_by(struct __test_metadata *_metadata, struct stage *s, const struct act *a,
 		     int op, bool threaded)
 {
 	static const char *const fates[] = { "proceeds", "blocks" };
+	enum fate expected, fate;
 	struct rig *r = &s->r;
-	enum fate expected = r->ext4 ? a->ext4 : a->xfs, fate;
 	char stack[1024] = "";
 	long deadline;
 	struct rest rest;
@@ -530,6 +555,7 @@ static void stand_by(struct __test_metadata *_metadata, struct stage *s, const s
 	r->kind = DP_PIN_VMSPLICE;
 	s->act = a;
 	s->threaded = threaded;
+	expected = expected_fate(s);
 	take_pin(_metadata, r);
 	start_op(_metadata, r);
 	ASSERT_TRUE(r->waited);
@@ -604,9 +630,9 @@ FIXTURE_VARIANT_ADD(bystanders, pin_driver)   { { do_pin, DONE, DONE, PIN, .driv
 FIXTURE_VARIANT_ADD(bystanders, pin_pmd)      { { do_pin, DONE, DONE, PMD - PAGE, .pmd = true } };
 /* Another file. */
 FIXTURE_VARIANT_ADD(bystanders, side_pin)     { { do_side_pin, DONE, DONE } };
-FIXTURE_VARIANT_ADD(bystanders, side_io)      { { do_side_io, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, side_io)      { { do_side_io, DONE, DONE, .side_lock = true } };
 FIXTURE_VARIANT_ADD(bystanders, side_store)   { { do_side_store, DONE, DONE } };
-FIXTURE_VARIANT_ADD(bystanders, side_cut)     { { do_side_cut, DONE, DONE } };
+FIXTURE_VARIANT_ADD(bystanders, side_cut)     { { do_side_cut, DONE, DONE, .side_lock = true } };
 
 FIXTURE_SETUP(bystanders)
 {
@@ -655,6 +681,16 @@ TEST_F_TIMEOUT(bystanders, insert, ROW_S)
 TEST_F_TIMEOUT(bystanders, zero, ROW_S)
 {
 	stand_by(_metadata, &self->s, &variant->a, ZERO, false);
+}
+
+TEST_F_TIMEOUT(bystanders, clone, ROW_S)
+{
+	int err = try_clone(self->s.side);
+
+	if (cannot_clone(err))
+		SKIP(return, "files of this file system cannot share blocks (reflink)");
+	ASSERT_EQ(0, err);
+	stand_by(_metadata, &self->s, &variant->a, CLONE, false);
 }
 
 TEST_HARNESS_MAIN

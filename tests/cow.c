@@ -15,6 +15,7 @@
 
 #include "ops.h"
 #include "place.h"
+#include "remap.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
@@ -83,6 +84,7 @@ FIXTURE_SETUP(private)
 		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
 	rig_open(_metadata, &self->r, DP_MAP_PTE, LEN);
 	map_private(_metadata, &self->r);
+	self->r.kind = variant->kind;
 }
 
 FIXTURE_TEARDOWN(private)
@@ -90,42 +92,62 @@ FIXTURE_TEARDOWN(private)
 	rig_close(&self->r);
 }
 
-/* The file has the hole and nothing else; the process has what it stored, or the file. */
-static void check_private(struct __test_metadata *_metadata, struct rig *r, enum copy copy)
+/*
+ * The file is what the operation has made of it; the process has what it stored, as long as
+ * that is in the file (mm/memory.c, unmap_mapping_pages(): even_cows), or what the file has.
+ */
+static void check_private(struct __test_metadata *_metadata, struct rig *r, enum copy when)
 {
-	char want[LEN], got[LEN];
+	struct dp_content want;
 
-	dp_data_fill(want, LEN, 0, FILE_SEED);
-	memset(want + PIN, 0, PIN_LEN);
-	ASSERT_EQ(LEN, pread(r->file.fd, got, LEN, 0));
-	EXPECT_EQ(-1, dp_data_differ(want, got, LEN))
-		TH_LOG("the file has wrong data, from the offset that is seen on");
-	if (copy != NEVER)
-		dp_data_fill(want + PIN, PIN_LEN, writes(r) ? 0 : PIN,
-			     writes(r) ? DEV_SEED : OP_SEED);
-	EXPECT_EQ(-1, dp_data_differ(want, r->file.map, LEN))
+	dp_content_init(&want, LEN, FILE_SEED);
+	r->c->op->effect(r->c, &want);
+	check_whole(_metadata, r->file.fd, &want);
+	if (when != NEVER && want.size == LEN)
+		dp_content_put(&want, PIN, PIN_LEN, writes(r) ? DEV_SEED : OP_SEED,
+			       writes(r) ? 0 : PIN);
+	EXPECT_EQ(-1, map_wrong_at(r->file.map, &want))
 		TH_LOG("the private mapping has wrong data, from the offset that is seen on");
 	if (reads(r))
-		EXPECT_TRUE(pages_are(r->seen, copy == BEFORE ? OP_SEED : FILE_SEED))
+		EXPECT_TRUE(pages_are(r->seen, when == BEFORE ? OP_SEED : FILE_SEED))
 			TH_LOG("the device got other data than the pinned pages held");
+}
+
+static void collide_private(struct __test_metadata *_metadata, struct rig *r, enum copy when,
+			    const struct collision *c)
+{
+	r->c = c;
+	if (when == BEFORE)
+		make_copy(_metadata, r);
+	take_pin(_metadata, r);
+	if (when == AFTER)
+		store_pages(r->file.map, OP_SEED);
+	start_op(_metadata, r);
+	drop_pin(_metadata, r);
+	check_private(_metadata, r, when);
 }
 
 TEST_F_TIMEOUT(private, punch, ROW_S)
 {
 	struct collision c = { &punch, .off = PIN, .len = PIN_LEN, .pin = PIN,
 			       .outcome = variant->outcome };
-	struct rig *r = &self->r;
 
-	r->c = &c;
-	r->kind = variant->kind;
-	if (variant->copy == BEFORE)
-		make_copy(_metadata, r);
-	take_pin(_metadata, r);
-	if (variant->copy == AFTER)
-		store_pages(r->file.map, OP_SEED);
-	start_op(_metadata, r);
-	drop_pin(_metadata, r);
-	check_private(_metadata, r, variant->copy);
+	collide_private(_metadata, &self->r, variant->copy, &c);
+}
+
+TEST_F_TIMEOUT(private, zero, ROW_S)
+{
+	struct collision c = { &clearing, FALLOC_FL_ZERO_RANGE, PIN, PIN_LEN, PIN,
+			       variant->outcome };
+
+	collide_private(_metadata, &self->r, variant->copy, &c);
+}
+
+TEST_F_TIMEOUT(private, truncate, ROW_S)
+{
+	struct collision c = { &truncation, .off = PIN, .pin = PIN, .outcome = variant->outcome };
+
+	collide_private(_metadata, &self->r, variant->copy, &c);
 }
 
 /*
@@ -333,7 +355,7 @@ static int run_clone(void *arg)
 {
 	struct pair *p = arg;
 
-	return ioctl(p->other, FICLONE, p->r.file.fd) ? -errno : 0;
+	return clone_file(p->other, p->r.file.fd);
 }
 
 /*

@@ -73,7 +73,7 @@ static int run_clone(struct rig *r)
 {
 	struct pair *p = pair_of(r);
 
-	return ioctl(to(p), FICLONE, from(p)) ? -errno : 0;
+	return clone_file(to(p), from(p));
 }
 
 static int run_clone_range(struct rig *r)
@@ -593,7 +593,7 @@ FIXTURE_SETUP(unshare)
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
 	pair_open(_metadata, p, LOWER, variant->map, FILE_SEED);
-	ASSERT_EQ(0, ioctl(p->other, FICLONE, p->r.file.fd));
+	ASSERT_EQ(0, clone_file(p->other, p->r.file.fd));
 }
 
 FIXTURE_TEARDOWN(unshare)

@@ -62,6 +62,8 @@ static inline void insert(const struct collision *c, struct dp_content *x)
 static const struct op truncation = { run_truncate, cut, .to_end = true };
 static const struct op by_open = { run_open_truncate, cut, .to_end = true };
 static const struct op punch = { run_punch, clear };
+/* A hole or zeroes: the mode is the row's. */
+static const struct op clearing = { run_fallocate, clear };
 static const struct op removal = { run_remove, clear };
 static const struct op shift_down = { run_fallocate, collapse, .to_end = true, .moves = true };
 static const struct op shift_up = { run_fallocate, insert, .to_end = true, .moves = true };

@@ -83,14 +83,9 @@ static int run_replace(struct rig *r)
 	return renameat(r->file.dir, HEIR, r->file.dir, r->file.name) ? -errno : 0;
 }
 
-static int clone_from(int to, int from)
-{
-	return ioctl(to, FICLONE, from) ? -errno : 0;
-}
-
 static int run_clone_over(struct rig *r)
 {
-	return clone_from(r->file.fd, scene_of(r)->other);
+	return clone_file(r->file.fd, scene_of(r)->other);
 }
 
 static int run_clone_range_over(struct rig *r)
@@ -524,8 +519,8 @@ FIXTURE_SETUP(shared)
 	scene_open(_metadata, s, DP_MAP_PTE);
 	dp_data_fill(data, LEN, 0, OTHER_SEED);
 	ASSERT_EQ(LEN, pwrite(s->other, data, LEN, 0));
-	err = clone_from(s->other, s->r.file.fd);
-	if (err == -EOPNOTSUPP || err == -ENOTTY)
+	err = clone_file(s->other, s->r.file.fd);
+	if (cannot_clone(err))
 		SKIP(return, "files of this file system cannot share blocks (reflink)");
 	ASSERT_EQ(0, err);
 }

@@ -13,6 +13,7 @@
 
 #include "beside.h"
 #include "ops.h"
+#include "remap.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)		/* pages 6 to 9 */
@@ -91,7 +92,7 @@ static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum dp
 	off_t len = len_for(map, LEN);
 
 	p->other = beside_open(_metadata, &p->r, LOWER, map, len);
-	ASSERT_EQ(0, ioctl(p->other, FICLONE, p->r.file.fd));
+	ASSERT_EQ(0, clone_file(p->other, p->r.file.fd));
 	/* The clone took the pages out of the page tables. */
 	ASSERT_EQ(0, madvise(p->r.file.map, len, MADV_POPULATE_READ));
 }

@@ -13,7 +13,8 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 
-#include "nameless.h"
+#include "beside.h"
+#include "dax_folder.h"
 #include "ops.h"
 #include "remap.h"
 
@@ -31,12 +32,12 @@ enum fate {
 struct scene {
 	struct rig	 r;		/* first: operations get that */
 	int		*handled;	/* signals that the racer's handler saw */
-	int		 other;		/* a file that is cloned, if not 0 */
+	int		 other;		/* a file whose blocks it gets, if not 0 */
 };
 
 static int run_clone(struct rig *r)
 {
-	return ioctl(r->file.fd, FICLONE, ((struct scene *)r)->other) ? -errno : 0;
+	return clone_file(r->file.fd, ((struct scene *)r)->other);
 }
 
 static int run_dedupe(struct rig *r)
@@ -44,14 +45,19 @@ static int run_dedupe(struct rig *r)
 	return dedupe_range(r->file.fd, 0, ((struct scene *)r)->other, 0, r->file.len);
 }
 
+static int run_exchange(struct rig *r)
+{
+	return exchange_range(r->file.fd, 0, ((struct scene *)r)->other, 0, r->file.len);
+}
+
 static void cloned(const struct collision *c, struct dp_content *x)
 {
 	dp_content_put(x, 0, x->size, OTHER_SEED, 0);
 }
 
-static const struct op zeroes = { run_fallocate, clear };
 static const struct op cloning = { run_clone, cloned, .to_end = true };
 static const struct op dedupe = { run_dedupe };
+static const struct op exchange = { run_exchange, cloned, .to_end = true };
 static const struct op nothing;
 
 struct interruption {
@@ -59,6 +65,23 @@ struct interruption {
 	int		 flags;		/* of the handler, which only SIGUSR1 has */
 	enum fate	 fate;
 };
+
+static void scene_open(struct __test_metadata *_metadata, struct scene *s, enum dp_map map)
+{
+	s->handled = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, s->handled);
+	rig_open(_metadata, &s->r, map, len_for(map, LEN));
+}
+
+static void scene_close(struct scene *s)
+{
+	if (s->r.racer.pid)
+		kill(s->r.racer.pid, SIGCONT);
+	rig_close(&s->r);
+	if (s->other > 0)
+		close(s->other);
+}
 
 FIXTURE(signals) {
 	struct scene s;
@@ -84,19 +107,12 @@ FIXTURE_SETUP(signals)
 {
 	if (rig_missing(variant->map))
 		SKIP(return, "%s", rig_missing(variant->map));
-	self->s.handled = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE,
-			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->s.handled);
-	rig_open(_metadata, &self->s.r, variant->map, len_for(variant->map, LEN));
+	scene_open(_metadata, &self->s, variant->map);
 }
 
 FIXTURE_TEARDOWN(signals)
 {
-	if (self->s.r.racer.pid)
-		kill(self->s.r.racer.pid, SIGCONT);
-	rig_close(&self->s.r);
-	if (self->s.other > 0)
-		close(self->s.other);
+	scene_close(&self->s);
 }
 
 static int *seen;
@@ -265,7 +281,7 @@ TEST_F_TIMEOUT(signals, truncate, ROW_S)
 
 TEST_F_TIMEOUT(signals, punch, ROW_S)
 {
-	struct collision c = { &zeroes, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	struct collision c = { &clearing, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			       .off = PIN - PAGE, .len = 3 * PAGE, .pin = PIN, .outcome = WAITS };
 
 	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
@@ -273,7 +289,7 @@ TEST_F_TIMEOUT(signals, punch, ROW_S)
 
 TEST_F_TIMEOUT(signals, zero, ROW_S)
 {
-	struct collision c = { &zeroes, FALLOC_FL_ZERO_RANGE, .off = PIN - 100, .len = 3 * PAGE,
+	struct collision c = { &clearing, FALLOC_FL_ZERO_RANGE, .off = PIN - 100, .len = 3 * PAGE,
 			       .pin = PIN, .outcome = WAITS };
 
 	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
@@ -310,37 +326,51 @@ TEST_F_TIMEOUT(signals, remove, ROW_S)
 	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
 }
 
-/* The blocks of the pinned file would be freed, for it is to have those of another. */
-static void interrupt_remap(struct __test_metadata *_metadata, struct scene *s,
-			    const struct interruption *i, const struct op *op, uint64_t seed)
+/* Another file of the same length, which is locked after the pinned one. */
+static void other_open(struct __test_metadata *_metadata, struct scene *s, enum dp_map map,
+		       uint64_t seed)
 {
-	struct collision c = { op, .pin = PIN, .outcome = WAITS };
-	int probe = nameless(), err;
-	struct dp_content want;
+	ssize_t len = len_for(map, LEN);
 	static char data[PMD];
-	ssize_t len = s->r.file.len;
 
-	s->other = higher_than(inode_of(s->r.file.fd));
+	s->other = beside_open(_metadata, &s->r, LOWER, map, len);
 	dp_data_fill(data, len, 0, seed);
 	ASSERT_EQ(len, pwrite(s->other, data, len, 0));
-	err = ioctl(probe, FICLONE, s->other) ? errno : 0;
-	close(probe);
-	if (err == EOPNOTSUPP || err == ENOTTY)
+}
+
+static void check_other(struct __test_metadata *_metadata, const struct scene *s, uint64_t seed)
+{
+	struct dp_content want;
+
+	dp_content_init(&want, s->r.file.len, seed);
+	check_whole(_metadata, s->other, &want);
+}
+
+/* The blocks of the pinned file would be freed, for it is to have those of another. */
+static void interrupt_remap(struct __test_metadata *_metadata, struct scene *s,
+			    const struct interruption *i, enum dp_map map, const struct op *op,
+			    uint64_t seed)
+{
+	struct collision c = { op, .pin = PIN, .outcome = WAITS };
+	int err;
+
+	other_open(_metadata, s, map, seed);
+	err = try_clone(s->other);
+	if (cannot_clone(err))
 		SKIP(return, "files of this file system cannot share blocks (reflink)");
 	ASSERT_EQ(0, err);
 	interrupt(_metadata, s, i, &c, DP_PIN_VMSPLICE);
-	dp_content_init(&want, len, seed);
-	check_whole(_metadata, s->other, &want);
+	check_other(_metadata, s, seed);
 }
 
 TEST_F_TIMEOUT(signals, clone, ROW_S)
 {
-	interrupt_remap(_metadata, &self->s, &variant->i, &cloning, OTHER_SEED);
+	interrupt_remap(_metadata, &self->s, &variant->i, variant->map, &cloning, OTHER_SEED);
 }
 
 TEST_F_TIMEOUT(signals, dedupe, ROW_S)
 {
-	interrupt_remap(_metadata, &self->s, &variant->i, &dedupe, FILE_SEED);
+	interrupt_remap(_metadata, &self->s, &variant->i, variant->map, &dedupe, FILE_SEED);
 }
 
 /* With a device that writes when all is over. */
@@ -349,6 +379,51 @@ TEST_F_TIMEOUT(signals, truncate_dio_read, ROW_S)
 	struct collision c = { &truncation, .off = PAGE, .pin = PIN, .outcome = WAITS };
 
 	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_DIO_READ);
+}
+
+/*
+ * Two files that are to exchange their blocks
+ */
+
+FIXTURE(exchanging) {
+	struct scene s;
+};
+
+FIXTURE_VARIANT(exchanging) {
+	struct interruption i;
+	enum dp_map map;
+};
+
+FIXTURE_VARIANT_ADD(exchanging, eintr)	   { { SIGUSR1, 0,	     EINTR_AT_ONCE } };
+FIXTURE_VARIANT_ADD(exchanging, restart)   { { SIGUSR1, SA_RESTART, WAITS_AGAIN } };
+FIXTURE_VARIANT_ADD(exchanging, kill)	   { { SIGKILL, 0,	     DIES } };
+FIXTURE_VARIANT_ADD(exchanging, stop)	   { { SIGSTOP, 0,	     STOPS } };
+FIXTURE_VARIANT_ADD(exchanging, stop_over) { { SIGSTOP, 0,	     STOPS_OVER } };
+FIXTURE_VARIANT_ADD(exchanging, eintr_pmd) { { SIGUSR1, 0,	     EINTR_AT_ONCE }, DP_MAP_PMD };
+
+FIXTURE_SETUP(exchanging)
+{
+	if (rig_missing(variant->map))
+		SKIP(return, "%s", rig_missing(variant->map));
+	dax_folder(_metadata);
+	scene_open(_metadata, &self->s, variant->map);
+	other_open(_metadata, &self->s, variant->map, OTHER_SEED);
+}
+
+FIXTURE_TEARDOWN(exchanging)
+{
+	scene_close(&self->s);
+}
+
+TEST_F_TIMEOUT(exchanging, range, ROW_S)
+{
+	struct collision c = { &exchange, .len = self->s.r.file.len, .pin = PIN,
+			       .outcome = WAITS };
+	enum fate fate = variant->i.fate;
+	bool over = fate == EINTR_AT_ONCE || fate == DIES;
+
+	interrupt(_metadata, &self->s, &variant->i, &c, DP_PIN_VMSPLICE);
+	check_other(_metadata, &self->s, over ? OTHER_SEED : FILE_SEED);
 }
 
 /*

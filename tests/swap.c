@@ -21,6 +21,7 @@
 #include "beside.h"
 #include "dax_folder.h"
 #include "fs_ioctl.h"
+#include "remap.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)
@@ -83,6 +84,7 @@ static void pair_open(struct __test_metadata *_metadata, struct pair *p, enum dp
 {
 	rig_open(_metadata, &p->r, map, len_for(map, LEN));
 	p->other = file_make(_metadata, "other", OTHER_SEED, len_for(map, LEN));
+	p->r.beside = p->other;
 	if (!p->r.file.dax)
 		ASSERT_EQ(0, fsync(p->r.file.fd));
 }
@@ -120,12 +122,8 @@ static int run_swapext(struct rig *r)
 static int run_range(struct rig *r)
 {
 	const struct pair *p = pair_of(r);
-	struct xfs_exchange_range x = {
-		.file1_fd = first(p), .file1_offset = r->c->off, .file2_offset = r->c->off,
-		.length = r->c->len,
-	};
 
-	return ioctl(second(p), XFS_IOC_EXCHANGE_RANGE, &x) ? -errno : 0;
+	return exchange_range(first(p), r->c->off, second(p), r->c->off, r->c->len);
 }
 
 static int run_move(struct rig *r)
@@ -491,12 +489,7 @@ FIXTURE_VARIANT(within) {
 
 static int run_within(struct rig *r)
 {
-	struct xfs_exchange_range x = {
-		.file1_fd = r->file.fd, .file1_offset = r->c->off, .file2_offset = r->c->mode,
-		.length = r->c->len,
-	};
-
-	return ioctl(r->file.fd, XFS_IOC_EXCHANGE_RANGE, &x) ? -errno : 0;
+	return exchange_range(r->file.fd, r->c->off, r->file.fd, r->c->mode, r->c->len);
 }
 
 static void moved(const struct collision *c, struct dp_content *x)

@@ -20,8 +20,6 @@
 /* So many looks in a row that find the same sleep: it does wait for the lock. */
 #define LOOKS	5
 
-static const struct op hole = { run_fallocate, clear };
-
 FIXTURE(waiters) {
 	struct rig r[2];
 	struct dp_child second;		/* at the file of the first */
@@ -33,7 +31,7 @@ FIXTURE_VARIANT(waiters) {
 };
 
 #define TRUNCATE(off)	{ &truncation, 0, off, 0, PIN, WAITS }
-#define HOLE(off)	{ &hole, PUNCH, off, 12 * PAGE, PIN, WAITS }
+#define HOLE(off)	{ &clearing, PUNCH, off, 12 * PAGE, PIN, WAITS }
 #define COLLAPSE(off)	{ &shift_down, FALLOC_FL_COLLAPSE_RANGE, off, 2 * PAGE, PIN, WAITS }
 #define INSERT(off)	{ &shift_up, FALLOC_FL_INSERT_RANGE, off, 2 * PAGE, PIN, WAITS }
 
