@@ -58,6 +58,7 @@ int drop_uring_fixed(struct dp_pin *p);
 /* dp_pin_io.c: a ring of one entry in p->ctx */
 int ring_new(struct dp_pin *p);
 void ring_free(struct dp_pin *p);
+bool ring_over(const struct dp_pin *p);		/* something has completed */
 /* The result of what completes next, with its @flags; -ETIMEDOUT. */
 int ring_wait(struct dp_pin *p, unsigned int *flags);
 

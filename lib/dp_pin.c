@@ -123,13 +123,15 @@ static int pin_taken(const struct dp_pin *p)
 
 	if (gained > 0)
 		gained = page_gained(p->last_pfn, p->last_idle);
+	if (dp_holders[p->kind].hold == hold_uring && ring_over(p))
+		return -EIO;	/* refused: the caller asks for the reason */
 	if (!p->child.pid)
 		return gained > 0 && p->ctx ? !uring_worker_runs() : gained;
 	err = dp_child_look(&p->child, &s);
 	if (err)
 		return err;
 	if (s.state == DP_DONE)
-		return -EIO;	/* refused: the caller asks for the reason */
+		return -EIO;	/* as above */
 	return s.task == 'R' ? 0 : gained;
 }
 

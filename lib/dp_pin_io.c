@@ -65,24 +65,41 @@ static void aio_prepare(const struct dp_pin *p, struct iocb *io, struct iovec io
 	}
 }
 
-int hold_aio(struct dp_pin *p)
+/* -EINPROGRESS; who refuses the pages has done so by now (fs/aio.c, aio_rw_done()). */
+static int aio_start(struct dp_pin *p, io_context_t ctx)
 {
 	struct iocb io, *list = &io;
-	io_context_t ctx = NULL;
+	struct timespec now = { 0 };
 	struct iovec iov[2];
+	struct io_event ev;
+	int n;
+
+	aio_prepare(p, &io, iov);
+	n = io_submit(ctx, 1, &list);
+	if (n == 1)
+		n = io_getevents(ctx, 0, 1, &ev, &now);
+	else if (!n)
+		n = -EIO;
+	if (n == 1)
+		return (long)ev.res < 0 ? (long)ev.res : -EIO;
+	return n ? n : -EINPROGRESS;
+}
+
+int hold_aio(struct dp_pin *p)
+{
+	io_context_t ctx = NULL;
 	int err;
 
 	err = io_setup(1, &ctx);
 	if (err)
 		return err;
-	aio_prepare(p, &io, iov);
-	err = io_submit(ctx, 1, &list);
-	if (err == 1) {
+	err = aio_start(p, ctx);
+	if (err == -EINPROGRESS) {
 		p->ctx = ctx;
 		return 0;
 	}
 	io_destroy(ctx);
-	return err < 0 ? err : -EIO;
+	return err;
 }
 
 int drop_aio(struct dp_pin *p)
@@ -125,6 +142,11 @@ void ring_free(struct dp_pin *p)
 	io_uring_queue_exit(p->ctx);
 	free(p->ctx);
 	p->ctx = NULL;
+}
+
+bool ring_over(const struct dp_pin *p)
+{
+	return io_uring_cq_ready(p->ctx);
 }
 
 int ring_wait(struct dp_pin *p, unsigned int *flags)
