@@ -5,9 +5,10 @@
 #
 # Run the suite RUNS times (default 20) with OPTION... of ./run.sh (default:
 # -k src:6.12 -s collisions), and compare all verdicts, of cells and of rows.  Prints one
-# line a run, then each verdict that not all runs have, with the number of those
-# that have it.  Who stops it sees that of the runs that are complete; with --resume those
-# of the same revision and options count, and as many are made as are missing.
+# line a run, with a sum that is the same for runs with the same verdicts, on another machine,
+# too; then each verdict that not all runs have, with the number of those that have it.  Who
+# stops it sees that of the runs that are complete; with --resume those of the same revision
+# and options count, and as many are made as are missing.
 # Exit status: 0 no verdict differs, 1 some do, 2 not all runs were made.
 set -euf
 
@@ -29,9 +30,12 @@ compare() {
 }
 
 count_run() {	# RUN NOTE: a complete one
-	rows=$(verdicts "$1" | tee -a "$all" | grep -c ':row ') || :
+	verdicts "$1" >"$one"
+	rows=$(grep -c ':row ' "$one") || :
+	sum=$(sha256sum "$one" | cut -c 1-12)
+	cat "$one" >>"$all"
 	made=$((made + 1))
-	echo "run $made: $1, $2, $rows rows"
+	echo "run $made: $1, $2, $rows rows, sum $sum"
 }
 
 # The complete runs of before, the oldest first.
@@ -52,9 +56,9 @@ esac
 runs=${1:-20}
 [ $# -eq 0 ] || shift
 [ $# -gt 0 ] || set -- -k src:6.12 -s collisions
-all=$(mktemp) made=0
+all=$(mktemp) one=$(mktemp) made=0
 what="$(git describe --always --dirty --abbrev=40 --exclude '*') $*"
-trap 'rm -f "$all"' EXIT
+trap 'rm -f "$all" "$one"' EXIT
 trap 'compare || :; exit 2' INT TERM
 if [ -n "$resume" ]; then
 	[ "${what%%-dirty *}" = "$what" ] ||
