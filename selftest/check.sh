@@ -78,9 +78,9 @@ checkpatch_all() {
 # A row waits for events.  Where there are none it looks again, 10 ms later at most: no sleep is
 # longer, but where the kernel's rate limit of warnings asks for it.
 sleeps() {
-	git grep -hE '^#define LOOK_EVERY_(MS|US)' -- tests lib |
-		awk '{ ms = /_US/ ? $3 / 1000 : $3 } ms > 10 { print; long++ } END { exit long > 0 }' || return
-	! git grep -nE '\<(u|nano|clock_nano)?sleep\(|poll\(NULL, 0,' -- tests lib |
+	git grep --untracked -hE '^#define LOOK_EVERY_(MS|US)' -- tests lib |
+		awk '{ ms = /_US/ ? $3 / 1000 : $3 } ms > 10 { print; long++ } END { exit !NR || long }' || return
+	! git grep --untracked -nE '\<(u|nano|clock_nano)?sleep\(|poll\(NULL, 0,' -- tests lib |
 		grep -vE '\((NULL, 0, (1|LOOK_EVERY_MS)|LOOK_EVERY_US)\)|rate limit'
 }
 
