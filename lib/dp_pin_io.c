@@ -65,7 +65,7 @@ static void aio_prepare(const struct dp_pin *p, struct iocb *io, struct iovec io
 	}
 }
 
-/* -EINPROGRESS; who refuses the pages has done so by now (fs/aio.c, aio_rw_done()). */
+/* 0: in progress.  Who refuses the pages has done so by now (fs/aio.c, aio_rw_done()). */
 static int aio_start(struct dp_pin *p, io_context_t ctx)
 {
 	struct iocb io, *list = &io;
@@ -82,7 +82,7 @@ static int aio_start(struct dp_pin *p, io_context_t ctx)
 		n = -EIO;
 	if (n == 1)
 		return (long)ev.res < 0 ? (long)ev.res : -EIO;
-	return n ? n : -EINPROGRESS;
+	return n;
 }
 
 int hold_aio(struct dp_pin *p)
@@ -94,11 +94,10 @@ int hold_aio(struct dp_pin *p)
 	if (err)
 		return err;
 	err = aio_start(p, ctx);
-	if (err == -EINPROGRESS) {
+	if (err)
+		io_destroy(ctx);
+	else
 		p->ctx = ctx;
-		return 0;
-	}
-	io_destroy(ctx);
 	return err;
 }
 

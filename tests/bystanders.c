@@ -49,10 +49,9 @@ struct act {
 };
 
 struct stage {
-	struct rig		 r;		/* first: operations get that */
+	struct rig		 r;
 	int			 dir;
-	int			 side;		/* another file, and its mapping */
-	char			*side_map;
+	char			*side_map;	/* of another file, which is r.beside */
 	/* Who acts: a process, or a thread of the one that holds the pin. */
 	struct dp_child		 child;
 	const struct act	*act;
@@ -69,7 +68,7 @@ struct stage {
 
 static int run_clone(struct rig *r)
 {
-	return clone_file(r->file.fd, ((struct stage *)r)->side);
+	return clone_file(r->file.fd, r->beside);
 }
 
 static void cloned(const struct collision *c, struct dp_content *x)
@@ -298,11 +297,11 @@ static int do_side_pin(const struct stage *s, const struct act *a)
 static int do_side_io(const struct stage *s, const struct act *a)
 {
 	char want[PAGE], got[PAGE];
-	int err = write_to(s->side, 0, PAGE);
+	int err = write_to(s->r.beside, 0, PAGE);
 
 	if (err)
 		return err;
-	if (pread(s->side, got, PAGE, 0) != PAGE)
+	if (pread(s->r.beside, got, PAGE, 0) != PAGE)
 		return -errno;
 	dp_data_fill(want, PAGE, 0, OTHER_SEED);
 	return memcmp(want, got, PAGE) ? -EILSEQ : 0;
@@ -311,14 +310,14 @@ static int do_side_io(const struct stage *s, const struct act *a)
 static int do_side_store(const struct stage *s, const struct act *a)
 {
 	dp_data_fill(s->side_map, SIDE, 0, OTHER_SEED);
-	return fsync(s->side) ? -errno : 0;
+	return fsync(s->r.beside) ? -errno : 0;
 }
 
 static int do_side_cut(const struct stage *s, const struct act *a)
 {
-	if (fallocate(s->side, PUNCH, 0, PAGE))
+	if (fallocate(s->r.beside, PUNCH, 0, PAGE))
 		return -errno;
-	return ftruncate(s->side, PAGE) ? -errno : 0;
+	return ftruncate(s->r.beside, PAGE) ? -errno : 0;
 }
 
 /*
@@ -329,16 +328,14 @@ static void stage_open(struct __test_metadata *_metadata, struct stage *s, bool 
 {
 	const char *dir = getenv("DAXPIN_DIR");
 
-	s->side = -1;
 	s->dir = -1;
 	/* What is locked second is not locked while a clone waits: the other's page faults. */
-	s->side = beside_open(_metadata, &s->r, LOWER, pmd ? DP_MAP_PMD : DP_MAP_PTE,
-			      pmd ? PMD : LEN);
+	beside_open(_metadata, &s->r, LOWER, pmd ? DP_MAP_PMD : DP_MAP_PTE, pmd ? PMD : LEN);
 	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_LE(0, s->dir);
 	for (off_t off = 0; off < SIDE; off += PAGE)
-		ASSERT_EQ(0, write_to(s->side, off, PAGE));
-	s->side_map = mmap(NULL, SIDE, PROT_READ | PROT_WRITE, MAP_SHARED, s->side, 0);
+		ASSERT_EQ(0, write_to(s->r.beside, off, PAGE));
+	s->side_map = mmap(NULL, SIDE, PROT_READ | PROT_WRITE, MAP_SHARED, s->r.beside, 0);
 	ASSERT_NE(MAP_FAILED, s->side_map);
 	dp_data_fill(s->side_map, SIDE, 0, OTHER_SEED);
 }
@@ -349,8 +346,8 @@ static void stage_close(struct stage *s)
 	dp_unpin(&s->r.pin, NULL);
 	dp_child_kill(&s->child);
 	rig_close(&s->r);
-	if (s->side >= 0)
-		close(s->side);
+	if (s->r.beside > 0)
+		close(s->r.beside);
 	if (s->dir >= 0)
 		close(s->dir);
 }
@@ -512,7 +509,7 @@ static void check_side(struct __test_metadata *_metadata, const struct stage *s)
 	struct dp_content want;
 
 	dp_content_init(&want, cut ? PAGE : SIDE, cut ? 0 : OTHER_SEED);
-	check_whole(_metadata, s->side, &want);
+	check_whole(_metadata, s->r.beside, &want);
 }
 
 /* What a bystander did while the operation waited came first, the rest after it. */
@@ -685,7 +682,7 @@ TEST_F_TIMEOUT(bystanders, zero, ROW_S)
 
 TEST_F_TIMEOUT(bystanders, clone, ROW_S)
 {
-	int err = try_clone(self->s.side);
+	int err = try_clone(self->s.r.beside);
 
 	if (cannot_clone(err))
 		SKIP(return, "files of this file system cannot share blocks (reflink)");

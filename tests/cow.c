@@ -10,9 +10,6 @@
  * Blocks that files share: whoever writes gets a block of its own, and the pinned one
  * stays as it is, in the other file.
  */
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-
 #include "ops.h"
 #include "place.h"
 #include "remap.h"

@@ -376,11 +376,7 @@ static int run_dedupe(const struct rig *r)
 /* A page of this file goes to the other, and the other's comes here. */
 static int run_exchange(const struct rig *r)
 {
-	struct xfs_exchange_range x = {
-		.file1_fd = r->other, .file2_offset = r->off, .length = PAGE,
-	};
-
-	return ioctl(r->file.fd, XFS_IOC_EXCHANGE_RANGE, &x) ? -errno : 0;
+	return exchange_range(r->other, 0, r->file.fd, r->off, PAGE);
 }
 
 /* Since 6.15 the file systems' own functions may be inlined, and this one cannot. */

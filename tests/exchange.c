@@ -12,7 +12,6 @@
  * after the blocks are shared.  That is to get to the pinned file, and to no other.
  */
 #include <linux/fs.h>
-#include <sys/ioctl.h>
 
 #include "beside.h"
 #include "blocks.h"

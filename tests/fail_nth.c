@@ -10,14 +10,13 @@
  * Whether the file system is whole is seen when it is unmounted, mounted and checked.
  */
 #include <linux/falloc.h>
-#include <linux/fs.h>
 #include <stdarg.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "nameless.h"
 #include "ops.h"
 #include "place.h"
+#include "remap.h"
 
 #define LEN		(8 * PAGE)
 #define MID		(4 * PAGE)	/* what is operated on begins here */
@@ -109,11 +108,7 @@ static void read_direct(const struct collision *c, struct dp_content *x)
 /* Into a file that the child makes, and that is gone when it ends. */
 static int run_clone(struct rig *r)
 {
-	int fd = nameless();
-	int err = fd < 0 || ioctl(fd, FICLONE, r->file.fd) ? -errno : 0;
-
-	close(fd);
-	return err;
+	return try_clone(r->file.fd);
 }
 
 /* Its last name goes, and nobody else has it open: the inode is evicted. */
@@ -133,7 +128,7 @@ static const struct op fault = { run_fault };
 static const struct op sync_file = { run_fsync };
 static const struct op write_file = { run_write, written };
 static const struct op direct_read = { run_direct_read, read_direct };
-static const struct op clone_file = { run_clone };
+static const struct op cloning = { run_clone };
 static const struct op evict = { run_evict };
 
 #define ZERO	FALLOC_FL_ZERO_RANGE
@@ -152,7 +147,7 @@ FIXTURE_VARIANT_ADD(fail_nth, truncate)	  { { { &truncation,  0,     MID, MID } 
 FIXTURE_VARIANT_ADD(fail_nth, punch)	  { { { &punch,       0,     MID, PAGE } } };
 FIXTURE_VARIANT_ADD(fail_nth, zero)	  { { { &zero,        ZERO,  MID, PAGE } } };
 FIXTURE_VARIANT_ADD(fail_nth, collapse)	  { { { &shift_down,  SHIFT, MID, PAGE } } };
-FIXTURE_VARIANT_ADD(fail_nth, clone)	  { { { &clone_file,  0,     0,   LEN } } };
+FIXTURE_VARIANT_ADD(fail_nth, clone)	  { { { &cloning,  0,     0,   LEN } } };
 FIXTURE_VARIANT_ADD(fail_nth, evict)	  { { { &evict,       0,     0,   LEN } } };
 FIXTURE_VARIANT_ADD(fail_nth, cow)	  { { { &fault,       0,     MID, MID }, .shared = true } };
 FIXTURE_VARIANT_ADD(fail_nth, cow_write)
@@ -234,7 +229,7 @@ static int run_nth(void *arg)
 static bool share(struct walk *w)
 {
 	w->other = nameless();
-	return w->other >= 0 && !ioctl(w->other, FICLONE, w->r.file.fd);
+	return w->other >= 0 && !clone_file(w->other, w->r.file.fd);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -417,7 +412,7 @@ TEST_F_TIMEOUT(fail_nth, walk, ROW_S)
 	ASSERT_EQ(0, place_find(&w->place));
 	w->inodes = inodes_free();
 
-	if ((s->shared || s->c.op == &clone_file) && !sharing(_metadata, w))
+	if ((s->shared || s->c.op == &cloning) && !sharing(_metadata, w))
 		SKIP(return, "files of this file system share no blocks");
 	for (w->nth = 1; reached && !w->why[0] && w->nth < POINTS_MAX; w->nth++) {
 		reached = turn(_metadata, w, s);

@@ -17,6 +17,7 @@
 #include "nameless.h"
 #include "ops.h"
 #include "place.h"
+#include "remap.h"
 
 #define LEN	(16 * PAGE)
 #define AT	(6 * PAGE)		/* the page that is stored to */
@@ -476,7 +477,7 @@ static int clone_clean(struct __test_metadata *_metadata, struct scene *s)
 	int other = nameless();
 
 	ASSERT_LE(0, other);
-	ASSERT_EQ(0, ioctl(other, FICLONE, fd_of(s)));
+	ASSERT_EQ(0, clone_file(other, fd_of(s)));
 	ASSERT_EQ(0, fsync(other));
 	ASSERT_EQ(0, fsync(fd_of(s)));
 	return other;

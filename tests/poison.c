@@ -8,15 +8,14 @@
  * device its pin; truncate waits for it as ever, and finds no reference left behind.  To
  * take the page offline softly would be to move it, which is refused.
  */
-#include <linux/fs.h>
 #include <linux/mman.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 
 #include "nameless.h"
 #include "ops.h"
+#include "remap.h"
 
 #define LEN	(16 * PAGE)
 #define PIN	(6 * PAGE)
@@ -248,7 +247,7 @@ FIXTURE_SETUP(poisoned)
 	ASSERT_LE(0, s->clone);
 	page = s->r.file.map + PIN;
 	ASSERT_LE(0, dp_page_refs(page, &was));
-	ASSERT_EQ(0, ioctl(s->clone, FICLONE, s->r.file.fd));
+	ASSERT_EQ(0, clone_file(s->clone, s->r.file.fd));
 	if (variant->written)
 		ASSERT_EQ(0, madvise(page, PAGE, MADV_POPULATE_WRITE));
 	ASSERT_LE(0, dp_page_refs(page, &is));

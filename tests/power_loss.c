@@ -16,11 +16,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,6 +26,7 @@
 #include "lib/dp.h"
 #include "power.h"
 #include "premise.h"
+#include "remap.h"
 
 #define BLOCKS		8u
 #define PINNED		4u			/* from this block on, to the end */
@@ -331,7 +330,7 @@ TEST_F_TIMEOUT(power_loss, rename_over, ROW_S)
 static int clone(struct work *w)
 {
 	int fd = openat(w->dir, "s", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	int err = fd < 0 || ioctl(fd, FICLONE, w->a.fd) || fsync(fd) ? -errno : 0;
+	int err = fd < 0 || clone_file(fd, w->a.fd) || fsync(fd) ? -errno : 0;
 
 	close(fd);
 	return err;

@@ -38,7 +38,7 @@ static inline int clone_file(int to, int from)
 /* Clone @from, for nothing. */
 static inline int try_clone(int from)
 {
-	int to = nameless(), err = clone_file(to, from);
+	int to = nameless(), err = to < 0 ? -errno : clone_file(to, from);
 
 	close(to);
 	return err;

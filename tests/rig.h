@@ -101,7 +101,7 @@ struct rig {
 	bool			 ext4;
 	bool			 waited;	/* the operation did */
 	bool			 looked;	/* at all of it, in the end */
-	int			 beside;	/* another file that the row looks at, if not 0 */
+	int			 beside;	/* another file of the row, if not 0 */
 	const char		*test;		/* its name */
 	char			 seen[PIN_LEN];	/* what the device got from a read pin */
 };

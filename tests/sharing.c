@@ -8,9 +8,6 @@
  * keeps all that it had, and so does a device that reads from a page that was pinned
  * before it was copied.
  */
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-
 #include "beside.h"
 #include "ops.h"
 #include "remap.h"

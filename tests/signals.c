@@ -8,10 +8,8 @@
  * lock.  Only the end of an inode is not to be interrupted: nobody would be left to
  * finish it (since 6.15: fs/dax.c, dax_break_layout_final()).
  */
-#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 
 #include "beside.h"
 #include "dax_folder.h"
@@ -30,24 +28,23 @@ enum fate {
 };
 
 struct scene {
-	struct rig	 r;		/* first: operations get that */
+	struct rig	 r;
 	int		*handled;	/* signals that the racer's handler saw */
-	int		 other;		/* a file whose blocks it gets, if not 0 */
 };
 
 static int run_clone(struct rig *r)
 {
-	return clone_file(r->file.fd, ((struct scene *)r)->other);
+	return clone_file(r->file.fd, r->beside);
 }
 
 static int run_dedupe(struct rig *r)
 {
-	return dedupe_range(r->file.fd, 0, ((struct scene *)r)->other, 0, r->file.len);
+	return dedupe_range(r->file.fd, 0, r->beside, 0, r->file.len);
 }
 
 static int run_exchange(struct rig *r)
 {
-	return exchange_range(r->file.fd, 0, ((struct scene *)r)->other, 0, r->file.len);
+	return exchange_range(r->file.fd, 0, r->beside, 0, r->file.len);
 }
 
 static void cloned(const struct collision *c, struct dp_content *x)
@@ -79,8 +76,8 @@ static void scene_close(struct scene *s)
 	if (s->r.racer.pid)
 		kill(s->r.racer.pid, SIGCONT);
 	rig_close(&s->r);
-	if (s->other > 0)
-		close(s->other);
+	if (s->r.beside > 0)
+		close(s->r.beside);
 }
 
 FIXTURE(signals) {
@@ -333,9 +330,9 @@ static void other_open(struct __test_metadata *_metadata, struct scene *s, enum 
 	ssize_t len = len_for(map, LEN);
 	static char data[PMD];
 
-	s->other = beside_open(_metadata, &s->r, LOWER, map, len);
+	beside_open(_metadata, &s->r, LOWER, map, len);
 	dp_data_fill(data, len, 0, seed);
-	ASSERT_EQ(len, pwrite(s->other, data, len, 0));
+	ASSERT_EQ(len, pwrite(s->r.beside, data, len, 0));
 }
 
 static void check_other(struct __test_metadata *_metadata, const struct scene *s, uint64_t seed)
@@ -343,7 +340,7 @@ static void check_other(struct __test_metadata *_metadata, const struct scene *s
 	struct dp_content want;
 
 	dp_content_init(&want, s->r.file.len, seed);
-	check_whole(_metadata, s->other, &want);
+	check_whole(_metadata, s->r.beside, &want);
 }
 
 /* The blocks of the pinned file would be freed, for it is to have those of another. */
@@ -355,7 +352,7 @@ static void interrupt_remap(struct __test_metadata *_metadata, struct scene *s,
 	int err;
 
 	other_open(_metadata, s, map, seed);
-	err = try_clone(s->other);
+	err = try_clone(s->r.beside);
 	if (cannot_clone(err))
 		SKIP(return, "files of this file system cannot share blocks (reflink)");
 	ASSERT_EQ(0, err);
