@@ -74,6 +74,8 @@ dry=
 all=
 names=
 builder=
+command=
+given=			# options, without values
 args=			# lines of a name and what -k was
 pid=
 
@@ -94,8 +96,39 @@ word() {
 	esac
 }
 
+# What a command heeds; the rest is refused, for it would have no effect.
+heeds() {	# COMMAND
+	kernel="-k --patches -j --accel"
+	cells="-s -t -f -r -m --shard --seed"
+	run="--fail-fast --retry-lost"
+	report="--format --output --baseline --diff"
+	case $1 in
+	run) echo "$kernel $cells $run $report --cold --resume -n" ;;
+	--resume) echo "--resume -j $run $report" ;;
+	matrix) echo "$kernel $cells $run $report --cold" ;;
+	cells) echo "$kernel $cells --cold --matrix" ;;
+	shell) echo "$kernel -t -f -r -m --seed --cold" ;;
+	bundle) echo "$kernel $cells" ;;
+	score) echo "$kernel -m --cold --retry-lost --all" ;;
+	faults) echo "$kernel -m --cold --retry-lost" ;;
+	report) echo "$report" ;;
+	diff) echo "--format --output" ;;
+	esac
+}
+
+heeded() {	# COMMAND
+	heeds=$(heeds "$1")
+	for option in $given; do
+		case " $heeds " in
+		*" $option "*) ;;
+		*) die "$1: $option has no effect, expected one of $heeds" ;;
+		esac
+	done
+}
+
 options() {
 	while [ $# -gt 0 ]; do
+		case $1 in -*) given="$given $1" ;; esac
 		case $1 in
 		-n) dry=yes; shift; continue ;;
 		--cold) cold=-C; shift; continue ;;
@@ -113,6 +146,7 @@ options() {
 		option "$1" "$2"
 		shift 2
 	done
+	heeded "$command"
 }
 
 # A run is named by its folder in results, or by any path.
@@ -195,17 +229,21 @@ patches_used() {
 }
 
 # One run at a time builds in this checkout; others wait, and use what it built.
+make_targets() {
+	mkdir -p out
+	flock out/.lock make -s -j "$jobs" "$@" >&2 || die "the build failed, see above"
+}
+
 build() {
 	roots=
 	for name in $names; do
 		roots="$roots out/root/${name%%=*}.cpio out/root/${name%%=*}.kernel"
 	done
 	# shellcheck disable=SC2086	# a list of targets
-	flock out/.lock make -s -j "$jobs" all $roots >&2 || die "the build failed, see above"
+	make_targets all $roots
 }
 
 prepare() {
-	[ -z "$all" ] || [ -n "$takes_faults" ] || die "--all: expected it with score"
 	vm/packages.sh run
 	kernels_get
 	accel=$(vm/accel.sh ${accel:+-a "$accel"})
@@ -300,10 +338,9 @@ run_cells() {
 
 cmd_run() {
 	if [ -n "$resume" ]; then
-		[ -z "$dry$names$kernels$patches$suite$scenarios$select$machine$cold$shard$seed" ] ||
-			die "--resume ${resume#results/}: what runs is settled, expected no selection"
-		run=$resume
-		[ -f "$run/cells" ] || die "--resume ${run#results/}: no such run"
+		heeded --resume
+		run=results/$(basename "$(readlink -f "$resume")")	# not latest
+		[ -f "$run/cells" ] || die "--resume ${resume#results/}: no such run"
 		build
 	else
 		prepare
@@ -317,6 +354,7 @@ cmd_run() {
 
 # What the options made of it; the text says with --diff what is different, and decides.
 print_runs() {
+	make_targets out/report
 	# shellcheck disable=SC2086	# lists of words without blanks
 	[ -n "$compare" ] || { out/report $report $runs; return; }
 	out/report "$run" || :
@@ -403,7 +441,6 @@ matrix_run() {
 cmd_matrix() {
 	takes_suite=yes
 	options "$@"
-	[ -z "$resume$dry" ] || die "matrix: expected neither --resume nor -n; ./run.sh --resume goes on"
 	[ -n "$suite$scenarios" ] || suite=smoke
 	vm/packages.sh run
 	accel=$(vm/accel.sh ${accel:+-a "$accel"})
@@ -428,7 +465,6 @@ cmd_cells() {
 
 cmd_shell() {
 	[ -n "$scenarios" ] || select="$select -t break_layouts"
-	suite=
 	scenarios=yes
 	prepare
 	run=$(mktemp -d)
@@ -458,6 +494,7 @@ cmd_diff() {
 	# shellcheck disable=SC2086	# a list of words without blanks
 	set -- $runs
 	[ $# -eq 2 ] || die "diff: $# runs, expected two"
+	make_targets out/report
 	# shellcheck disable=SC2086
 	out/report -d $report "$@"
 }
@@ -482,8 +519,6 @@ cmd_collect() {
 
 # score_run OPTION...: the cells that `cells -F OPTION...` makes.
 score_run() {
-	[ -z "$suite$scenarios$select$shard$resume$dry$report$compare$fast$matrix" ] ||
-		die "expected -k, -m, -j, --cold and names of faults alone"
 	prepare
 	suite=
 	faults="-F $* $faults"
@@ -505,7 +540,6 @@ cmd_score() {
 cmd_faults() {
 	takes_faults=yes
 	options "$@"
-	[ -z "$all" ] || die "--all: expected it with score"
 	score_run -P >&2
 	out/score -p "$run"
 }
@@ -527,6 +561,7 @@ cmd_bisect() {
 	exec vm/bisect.sh "$@"
 }
 
+case ${1:-run} in -*) command=run ;; *) command=${1:-run} ;; esac
 case ${1:-run} in
 run) [ $# -eq 0 ] || shift; options "$@"; cmd_run ;;
 -*) options "$@"; cmd_run ;;

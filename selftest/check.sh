@@ -119,8 +119,9 @@ interrupt() {
 smoke() {
 	interrupt
 	status=0
-	./run.sh --resume "$run" || status=$?
+	./run.sh --resume latest || status=$?
 	tell "a resumed run ends as expected" [ "$status" -eq 0 ]
+	tell "and its guests' memory is gone" [ -z "$(find "$run/snapshots/" -name ram)" ]
 	out/report -f ktap "$run"
 }
 

@@ -52,6 +52,14 @@ for topic in verdicts "exit status" matrix --shard suite known options; do
 done
 status "help of what there is not" 2 ./run.sh help nonsense
 
+# An option that would be ignored is refused, before anything is made.
+for words in "report -k stock" "shell -s smoke" "matrix -n" "cells --format ktap" "bundle --cold" \
+	"score -t truncate" "diff --all" "--matrix" "--resume nothing --seed 1"; do
+	# shellcheck disable=SC2086	# words
+	status "$words" 2 ./run.sh $words
+	result "says why" yes "$(grep -q 'has no effect, expected one of' "$tmp/err" && echo yes)"
+done
+
 completes() {	# WORD...
 	bash -c '
 		. configs/completion.bash

@@ -16,15 +16,9 @@ line() {
 }
 
 memory() {
-	awk '/MemAvailable/ { printf "%d MiB available, a guest takes up to 1024\n", $2 / 1024 }' /proc/meminfo
-}
-
-packages() {
-	if missing=$("$top/vm/packages.sh" -n check 2>&1); then
-		echo "all there"
-	else
-		echo "missing: $missing"
-	fi
+	most=$(sed -n 's/^memory[[:blank:]]*\([0-9]*\)M$/\1/p' "$top"/configs/machine/* | sort -n | tail -n 1)
+	awk -v most="$most" '/MemAvailable/ {
+		printf "%d MiB available, a guest takes up to %d\n", $2 / 1024, most }' /proc/meminfo
 }
 
 entries() {
@@ -34,10 +28,13 @@ entries() {
 	done
 }
 
+status=0 packages="all there"
+missing=$("$top/vm/packages.sh" -n check 2>&1) || status=2 packages="missing: $missing"
+
 line CPUs "$(nproc)"
 line memory "$(memory)"
 line disk "$(room_mb) MB left for the cache"
-line packages "$(packages)"
+line packages "$packages"
 line kvm "$([ -e /dev/kvm ] && echo "/dev/kvm is there" || echo "no /dev/kvm")"
 line accelerator "$("$top/vm/accel.sh" 2>/dev/null || echo unknown: the probe failed)"
 line cache "$CACHE"
@@ -49,3 +46,4 @@ if [ -e "$1" ] && [ -x "$top/out/times" ]; then
 else
 	echo "no run yet: how long cells take here is not known"
 fi
+exit "$status"
