@@ -113,6 +113,18 @@ exits 3 skip lost
 exits 3 nonsense pass
 exits 3
 
+run pass pass skip +pass
+for cell in 1 2 3; do
+	sed -i 's/^rows 2/rows 4/; s/^skipped 0/skipped 2/' "$tmp/run/k/ext4/scenario_$cell/verdict"
+	echo "row skip pin.three: no such device" >>"$tmp/run/k/ext4/scenario_$cell/verdict"
+done
+echo "row skip pin.four: no such device" >>"$tmp/run/k/ext4/scenario_1/verdict"
+echo "row ok pin.four" >>"$tmp/run/k/ext4/scenario_2/verdict"
+echo "row skip pin.five: the cell has said so" >>"$tmp/run/k/ext4/scenario_3/verdict"
+status "rows that no cell ran" 0 "$tmp/run"
+says "are told, by the reason" "skipped everywhere: 1 row, first pin.three: no such device"
+result "and no others" 1 "$(grep -c '^skipped everywhere' "$tmp/out")"
+
 run +pass +fail pass fail known none
 status "text" 3 "$tmp/run"
 says "controls come first" "controls: 1 of 2 tripped"

@@ -11,7 +11,10 @@
 #include "kselftest_harness.h"
 #include "lib/dp.h"
 
-/* New files of this row's folder are DAX, the others are not. */
+/*
+ * New files of this row's folder are DAX, the others are not.  So what is missing is that for
+ * PTEs, whatever maps the files: rig_missing(DP_MAP_PMD) asks what the others are.
+ */
 static inline void dax_folder(struct __test_metadata *_metadata)
 {
 	const char *top = getenv("DAXPIN_DIR");

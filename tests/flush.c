@@ -14,6 +14,7 @@
 #include <xfs/xfs.h>
 
 #include "blocks.h"
+#include "dax_folder.h"
 #include "nameless.h"
 #include "ops.h"
 #include "place.h"
@@ -30,6 +31,7 @@ struct scene {
 	long			cached;		/* so often, when we last looked */
 	struct dp_events	pmds, cached_pmds;	/* flushed, and written back, in one */
 	int			stores;
+	int			other;		/* another file, if not 0 */
 };
 
 struct between {
@@ -346,6 +348,89 @@ TEST_F_TIMEOUT(flush, again, ROW_S)
 	store(s);
 	ASSERT_EQ(0, fsync(fd_of(s)));
 	check_flushed(_metadata, s, before);
+}
+
+/*
+ * Blocks come from another file or are given to one, beside the page or with it
+ */
+
+static int do_clone(const struct scene *s)
+{
+	return clone_file(s->other, fd_of(s));
+}
+
+static int do_clone_of(const struct scene *s)
+{
+	return clone_range(s->other, BEHIND, fd_of(s), BEHIND, 2 * PAGE);
+}
+
+static int do_clone_to(const struct scene *s)
+{
+	return clone_range(fd_of(s), BEHIND, s->other, BEHIND, 2 * PAGE);
+}
+
+static int do_dedupe_of(const struct scene *s)
+{
+	return dedupe_range(s->other, BEHIND, fd_of(s), BEHIND, 2 * PAGE);
+}
+
+static int do_dedupe_to(const struct scene *s)
+{
+	return dedupe_range(fd_of(s), BEHIND, s->other, BEHIND, 2 * PAGE);
+}
+
+static int do_exchange(const struct scene *s)
+{
+	return exchange_range(fd_of(s), BEHIND, s->other, BEHIND, 2 * PAGE);
+}
+
+FIXTURE(remapped) {
+	struct scene s;
+};
+
+FIXTURE_VARIANT(remapped) {
+	enum dp_map	map;
+	struct between	b;
+	bool		exchanges;	/* on a file system that can */
+};
+
+FIXTURE_VARIANT_ADD(remapped, clone_pte)     { DP_MAP_PTE, { do_clone } };
+FIXTURE_VARIANT_ADD(remapped, clone_pmd)     { DP_MAP_PMD, { do_clone } };
+FIXTURE_VARIANT_ADD(remapped, clone_of_pte)  { DP_MAP_PTE, { do_clone_of } };
+FIXTURE_VARIANT_ADD(remapped, clone_to_pte)  { DP_MAP_PTE, { do_clone_to } };
+FIXTURE_VARIANT_ADD(remapped, dedupe_of_pte) { DP_MAP_PTE, { do_dedupe_of } };
+FIXTURE_VARIANT_ADD(remapped, dedupe_to_pte) { DP_MAP_PTE, { do_dedupe_to } };
+FIXTURE_VARIANT_ADD(remapped, exchange_pte)  { DP_MAP_PTE, { do_exchange }, true };
+FIXTURE_VARIANT_ADD(remapped, exchange_pmd)  { DP_MAP_PMD, { do_exchange }, true };
+
+FIXTURE_SETUP(remapped)
+{
+	struct scene *s = &self->s;
+	char same[2 * PAGE];
+
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
+	if (variant->exchanges)
+		dax_folder(_metadata);
+	rig_open(_metadata, &s->r, variant->map, len_for(variant->map, LEN));
+	s->other = nameless();
+	ASSERT_LE(0, s->other);
+	dp_data_fill(same, sizeof(same), BEHIND, FILE_SEED);
+	ASSERT_EQ(sizeof(same), pwrite(s->other, same, sizeof(same), BEHIND));
+	ASSERT_EQ(0, fsync(s->other));
+}
+
+FIXTURE_TEARDOWN(remapped)
+{
+	events_close(&self->s);
+	rig_close(&self->s.r);
+	if (self->s.other > 0)
+		close(self->s.other);
+}
+
+TEST_F_TIMEOUT(remapped, fsync, ROW_S)
+{
+	sync_with(_metadata, &self->s, &variant->b, false);
 }
 
 /*

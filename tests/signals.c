@@ -400,8 +400,8 @@ FIXTURE_VARIANT_ADD(exchanging, eintr_pmd) { { SIGUSR1, 0,	     EINTR_AT_ONCE },
 
 FIXTURE_SETUP(exchanging)
 {
-	if (rig_missing(variant->map))
-		SKIP(return, "%s", rig_missing(variant->map));
+	if (rig_missing(DP_MAP_PTE))
+		SKIP(return, "%s", rig_missing(DP_MAP_PTE));
 	dax_folder(_metadata);
 	scene_open(_metadata, &self->s, variant->map);
 	other_open(_metadata, &self->s, variant->map, OTHER_SEED);

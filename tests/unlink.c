@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
+#include "remap.h"
 #include "rig.h"
 
 #define LEN	(16 * PAGE)
@@ -24,6 +25,8 @@ struct vanishing {
 	fsblkcnt_t	free;		/* blocks of the file system, with the file */
 	int		go[2];		/* the child begins when nobody can write to it */
 	int		dir;
+	int		clone;		/* another file that has the blocks, if not 0 */
+	char		*clone_map;	/* and is mapped */
 };
 
 struct way {
@@ -31,6 +34,7 @@ struct way {
 	bool		nameless;	/* the file was made without a name */
 	bool		kept;		/* somebody else has it open all the time */
 	enum dp_map	map;
+	bool		cloned;
 };
 
 FIXTURE(unlink) {
@@ -76,29 +80,43 @@ static void make_nameless(struct __test_metadata *_metadata, struct rig *r)
 	memcpy(r->file.map, data, LEN);
 }
 
+static void vanishing_open(struct __test_metadata *_metadata, struct vanishing *self,
+			   const struct way *way)
+{
+	self->go[0] = -1;
+	self->go[1] = -1;
+	rig_open(_metadata, &self->r, way->map, len_for(way->map, LEN));
+	self->dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(self->dir, 0);
+	if (way->nameless)
+		make_nameless(_metadata, &self->r);
+}
+
+static void vanishing_close(struct vanishing *self)
+{
+	/* First: who evicts the file may wait for it, and cannot be killed then. */
+	if (self->clone_map)
+		munmap(self->clone_map, self->r.file.len);
+	rig_close(&self->r);
+	for (int i = 0; i < 2; i++)
+		if (self->go[i] >= 0)
+			close(self->go[i]);
+	if (self->dir > 0)
+		close(self->dir);
+	if (self->clone > 0)
+		close(self->clone);
+}
+
 FIXTURE_SETUP(unlink)
 {
-	const struct way *way = &variant->way;
-
-	if (rig_missing(way->map))
-		SKIP(return, "%s", rig_missing(way->map));
-	self->v.go[0] = -1;
-	self->v.go[1] = -1;
-	rig_open(_metadata, &self->v.r, way->map, len_for(way->map, LEN));
-	self->v.dir = open(getenv("DAXPIN_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ASSERT_GE(self->v.dir, 0);
-	if (way->nameless)
-		make_nameless(_metadata, &self->v.r);
+	if (rig_missing(variant->way.map))
+		SKIP(return, "%s", rig_missing(variant->way.map));
+	vanishing_open(_metadata, &self->v, &variant->way);
 }
 
 FIXTURE_TEARDOWN(unlink)
 {
-	rig_close(&self->v.r);
-	for (int i = 0; i < 2; i++)
-		if (self->v.go[i] >= 0)
-			close(self->v.go[i]);
-	if (self->v.dir > 0)
-		close(self->v.dir);
+	vanishing_close(&self->v);
 }
 
 /* Everything but what the child is to let go of has gone before. */
@@ -157,7 +175,7 @@ static void start_child(struct __test_metadata *_metadata, struct vanishing *sel
 	ASSERT_EQ(0, dp_child_start(&r->racer, run_child, &c));
 	if (!variant->kept) {
 		let_go(r, NAME);
-		r->file.map = NULL;	/* and no longer that of rig_close() */
+		r->file.map = self->clone_map;	/* where the pinned page still is, if anywhere */
 	}
 	close(self->go[1]);
 	self->go[1] = -1;
@@ -189,10 +207,16 @@ static int come_to_rest(int dir)
 	return ioctl(dir, FITHAW, 0) ? -errno : 0;
 }
 
+/* Nobody can tell through which file a page is pinned that two of them have. */
+static enum outcome outcome_of(const struct way *way)
+{
+	return way->kept ? RETURNS : way->cloned ? MAY_WAIT : WAITS;
+}
+
 static void vanish(struct __test_metadata *_metadata, struct vanishing *self,
 		   const struct way *variant, enum dp_pin_kind kind)
 {
-	struct collision c = { .pin = PIN, .outcome = variant->kept ? RETURNS : WAITS };
+	struct collision c = { .pin = PIN, .outcome = outcome_of(variant) };
 	struct rig *r = &self->r;
 	char want[PIN_LEN];
 
@@ -212,7 +236,7 @@ static void vanish(struct __test_metadata *_metadata, struct vanishing *self,
 		EXPECT_EQ(-1, dp_data_differ(want, r->seen, PIN_LEN))
 			TH_LOG("the device got other data than the pinned pages held");
 	}
-	if (!variant->kept)
+	if (!variant->kept && !variant->cloned)
 		check_free(_metadata, self, true);
 	unlinkat(r->file.dir, r->file.name, 0);
 }
@@ -230,6 +254,57 @@ TEST_F_TIMEOUT(unlink, aio_read, ROW_S)
 TEST_F_TIMEOUT(unlink, aio_write, ROW_S)
 {
 	vanish(_metadata, &self->v, &variant->way, DP_PIN_AIO_WRITE);
+}
+
+/*
+ * A clone keeps the blocks, and is mapped: what is waited for is the pin, if anything
+ */
+
+FIXTURE(cloned) {
+	struct vanishing v;
+};
+
+FIXTURE_VARIANT(cloned) {
+	struct way way;
+};
+
+FIXTURE_VARIANT_ADD(cloned, name_last)	 { { NAME, .cloned = true } };
+FIXTURE_VARIANT_ADD(cloned, close_last)	 { { OPEN, .cloned = true } };
+FIXTURE_VARIANT_ADD(cloned, munmap_last) { { MAPPING, .cloned = true } };
+FIXTURE_VARIANT_ADD(cloned, exit_last)	 { { EXIT, .cloned = true } };
+FIXTURE_VARIANT_ADD(cloned, rename_over) { { REPLACED, .cloned = true } };
+FIXTURE_VARIANT_ADD(cloned, name_last_pmd) { { NAME, .map = DP_MAP_PMD, .cloned = true } };
+
+FIXTURE_SETUP(cloned)
+{
+	struct vanishing *v = &self->v;
+	struct rig *r = &v->r;
+	char *map;
+
+	if (rig_missing(variant->way.map))
+		SKIP(return, "%s", rig_missing(variant->way.map));
+	vanishing_open(_metadata, v, &variant->way);
+	v->clone = nameless();
+	ASSERT_LE(0, v->clone);
+	ASSERT_EQ(0, clone_file(v->clone, r->file.fd));
+	map = dp_map_shared(v->clone, r->file.len, variant->way.map);
+	ASSERT_NE(MAP_FAILED, map);
+	v->clone_map = map;
+	ASSERT_EQ(0, madvise(map, r->file.len, MADV_POPULATE_READ));
+}
+
+FIXTURE_TEARDOWN(cloned)
+{
+	vanishing_close(&self->v);
+}
+
+TEST_F_TIMEOUT(cloned, vmsplice, ROW_S)
+{
+	struct dp_content want;
+
+	vanish(_metadata, &self->v, &variant->way, DP_PIN_VMSPLICE);
+	dp_content_init(&want, self->v.r.file.len, FILE_SEED);
+	check_whole(_metadata, self->v.clone, &want);
 }
 
 TEST_HARNESS_MAIN

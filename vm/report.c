@@ -310,6 +310,80 @@ static void print_crashes(const struct run *r)
 		       crashes[i].follow ? " (follows another)" : "");
 }
 
+static int compare_rows(const void *a, const void *b)
+{
+	const struct row *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* The rows of all cells, controls aside, sorted by name. */
+static struct row **rows_by_name(const struct run *r, size_t *n)
+{
+	struct row **rows = NULL;
+
+	*n = 0;
+	for (const struct cell *c = r->cells; c < r->cells + r->n; c++) {
+		/* A cell that was skipped has said so. */
+		if (c->control || c->verdict == SKIP)
+			continue;
+		rows = need(reallocarray(rows, *n + c->nrows + 1, sizeof(*rows)));
+		for (size_t i = 0; i < c->nrows; i++)
+			rows[(*n)++] = &c->rows[i];
+	}
+	if (*n)
+		qsort(rows, *n, sizeof(*rows), compare_rows);
+	return rows;
+}
+
+/* Why rows were skipped, the first of them, and how many. */
+struct premise {
+	const char	*why, *first;
+	size_t		 rows;
+};
+
+struct premises {
+	struct premise	*v;
+	size_t		 n;
+};
+
+static void count_skipped(struct premises *p, const struct row *row)
+{
+	size_t i;
+
+	for (i = 0; i < p->n && strcmp(p->v[i].why, row->text); i++)
+		;
+	if (i == p->n) {
+		p->v = need(reallocarray(p->v, ++p->n, sizeof(*p->v)));
+		p->v[i] = (struct premise){ row->text, row->name, 0 };
+	}
+	p->v[i].rows++;
+}
+
+/*
+ * Rows that were skipped in every cell that has them prove nothing, and a premise that
+ * nothing meets may be a bug of theirs.
+ */
+static void print_skipped(const struct run *r)
+{
+	struct premises p = {};
+	struct row **rows;
+	size_t n;
+
+	rows = rows_by_name(r, &n);
+	for (size_t i = 0, next; i < n; i = next) {
+		bool ran = false;
+
+		for (next = i; next < n && !strcmp(rows[i]->name, rows[next]->name); next++)
+			ran |= rows[next]->state != ROW_SKIP;
+		if (!ran)
+			count_skipped(&p, rows[i]);
+	}
+	for (size_t i = 0; i < p.n; i++)
+		printf("%sskipped everywhere: %zu row%s, first %s: %s\n", i ? "" : "\n",
+		       p.v[i].rows, p.v[i].rows == 1 ? "" : "s", p.v[i].first, p.v[i].why);
+}
+
 static void print_tripped(const struct run *r, const char *name, const char *kernel)
 {
 	printf("%s: %zu of %zu tripped\n", name, count_of(r, kernel, true, PASS),
@@ -357,6 +431,7 @@ void format_text(const struct run *r)
 	}
 	print_details(r);
 	print_crashes(r);
+	print_skipped(r);
 	/* Of controls alone, the first line has said all. */
 	if (r->scenarios.n || !r->n)
 		print_summary(r);
