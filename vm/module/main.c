@@ -45,12 +45,27 @@ static int mapcount(struct folio *folio)
 #endif
 }
 
+/*
+ * References that are not page tables'.  Who maps the page meanwhile changes both counts, and
+ * one of before less the other of after would be a reference short.
+ */
+static int refs_beside_mappings(struct folio *folio)
+{
+	int refs, mapped;
+
+	do {
+		refs = folio_ref_count(folio);
+		mapped = mapcount(folio);
+	} while (refs != folio_ref_count(folio) || mapped != mapcount(folio));
+	return refs - mapped;
+}
+
 static void page_fill(struct daxpin_page *req, struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
 	req->pfn = page_to_pfn(page);
-	req->refs = folio_ref_count(folio) - mapcount(folio);
+	req->refs = refs_beside_mappings(folio);
 	req->order = folio_order(folio);
 }
 
