@@ -99,16 +99,18 @@ word() {
 # What a command heeds; the rest is refused, for it would have no effect.
 heeds() {	# COMMAND
 	kernel="-k --patches -j --accel"
-	cells="-s -t -f -r -m --shard --seed"
+	cells="-s -t -f -r -m"
+	lots="--shard --seed"
 	run="--fail-fast --retry-lost"
 	report="--format --output --baseline --diff"
 	case $1 in
-	run) echo "$kernel $cells $run $report --cold --resume -n" ;;
+	run) echo "$kernel $cells $lots $run $report --cold --resume -n" ;;
+	-n) echo "-n $kernel $cells --cold" ;;
 	--resume) echo "--resume -j $run $report" ;;
-	matrix) echo "$kernel $cells $run $report --cold" ;;
-	cells) echo "$kernel $cells --cold --matrix" ;;
+	matrix) echo "$kernel $cells $lots $run $report --cold" ;;
+	cells) echo "$kernel $cells --matrix" ;;
 	shell) echo "$kernel -t -f -r -m --seed --cold" ;;
-	bundle) echo "$kernel $cells" ;;
+	bundle) echo "$kernel $cells $lots" ;;
 	score) echo "$kernel -m --cold --retry-lost --all" ;;
 	faults) echo "$kernel -m --cold --retry-lost" ;;
 	report) echo "$report" ;;
@@ -121,7 +123,7 @@ heeded() {	# COMMAND
 	for option in $given; do
 		case " $heeds " in
 		*" $option "*) ;;
-		*) die "$1: $option has no effect, expected one of $heeds" ;;
+		*) die "$1: $option is none of its options, expected one of $heeds" ;;
 		esac
 	done
 }
@@ -147,6 +149,17 @@ options() {
 		shift 2
 	done
 	heeded "$command"
+	[ -z "$dry" ] || heeded -n
+	[ -z "$resume" ] || heeded --resume
+	case $compare$command in yes* | diff) compares ;; esac
+}
+
+# What is different can be printed in some forms, and against one thing.
+compares() {
+	case "$report " in
+	*" -b "*) die "--diff: expected no --baseline beside it" ;;
+	*" -f "[!tjm]* | *" -f junit "*) die "--diff: expected --format text, jsonl or markdown" ;;
+	esac
 }
 
 # A run is named by its folder in results, or by any path.
@@ -178,7 +191,12 @@ option() {
 	--retry-lost) [ "$2" -ge 0 ] 2>/dev/null || die "--retry-lost $2: expected a number"; retry=$2 ;;
 	--shard) shard="-p $2" ;;
 	--seed) seed="-e $2" ;;
-	--format) report="$report -f $2" ;;
+	--format)
+		case $2 in
+		text | ktap | junit | jsonl | kcidb | markdown | html) report="$report -f $2" ;;
+		*) die "--format $2: expected text, ktap, junit, jsonl, kcidb, markdown or html" ;;
+		esac
+		;;
 	--output) report="$report -o $2" ;;
 	--baseline) run_path "$2"; report="$report -b $path" ;;
 	esac
@@ -232,6 +250,11 @@ patches_used() {
 make_targets() {
 	mkdir -p out
 	flock out/.lock make -s -j "$jobs" "$@" >&2 || die "the build failed, see above"
+}
+
+# Who may only read this folder has what is there.
+make_report() {
+	[ ! -w . ] || make_targets out/report
 }
 
 build() {
@@ -297,7 +320,7 @@ interrupted() {
 
 # The cache has them; what stays is how they are made.
 snapshots_drop() {
-	find "$run" -path "$run/snapshots/*" -type f \
+	find "$run/" -path "$run/snapshots/*" -type f \
 		! -name cell ! -name qemu-args -exec rm -f {} +
 }
 
@@ -338,9 +361,9 @@ run_cells() {
 
 cmd_run() {
 	if [ -n "$resume" ]; then
-		heeded --resume
-		run=results/$(basename "$(readlink -f "$resume")")	# not latest
-		[ -f "$run/cells" ] || die "--resume ${resume#results/}: no such run"
+		[ "$resume" != results/latest ] || resume=results/$(readlink results/latest)
+		run=$resume
+		[ -f "$run/cells" ] || die "--resume ${run#results/}: no such run"
 		build
 	else
 		prepare
@@ -354,7 +377,6 @@ cmd_run() {
 
 # What the options made of it; the text says with --diff what is different, and decides.
 print_runs() {
-	make_targets out/report
 	# shellcheck disable=SC2086	# lists of words without blanks
 	[ -n "$compare" ] || { out/report $report $runs; return; }
 	out/report "$run" || :
@@ -485,6 +507,7 @@ cmd_report() {
 	options "$@"
 	[ -n "$runs" ] || run_add latest
 	run=${runs# } run=${run%% *}
+	make_report
 	print_runs
 }
 
@@ -494,7 +517,7 @@ cmd_diff() {
 	# shellcheck disable=SC2086	# a list of words without blanks
 	set -- $runs
 	[ $# -eq 2 ] || die "diff: $# runs, expected two"
-	make_targets out/report
+	make_report
 	# shellcheck disable=SC2086
 	out/report -d $report "$@"
 }
@@ -513,6 +536,7 @@ cmd_collect() {
 	run_path "$1"
 	shift
 	vm/bundle.sh collect "$path" "$@"
+	make_report
 	runs=$path
 	print_runs
 }

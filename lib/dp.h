@@ -451,7 +451,8 @@ int dp_gup_read(int fd, off_t off, void *data, size_t len);
  * References of the folio behind @addr, without those of page tables (an idle
  * DAX page has 1 before 6.15 and 0 since), FOLL_PIN counting 1024 on a small
  * folio; and its page frame in @pfn (NULL: not wanted).  Faults the page in, and
- * takes and drops a reference of its own.  -ENOENT without the daxpin module.
+ * takes and drops a reference of its own.  -ENOENT without the daxpin module, -ERANGE when
+ * the kernel counts fewer than none.
  */
 int dp_page_refs(const void *addr, uint64_t *pfn);
 

@@ -17,7 +17,10 @@ static int page_ask(unsigned long request, struct daxpin_page *page)
 {
 	int err = module_ask(request, page);
 
-	return err ? err : page->refs;
+	if (err)
+		return err;
+	/* Of a kernel that drops what it has not taken: no other error is this one. */
+	return page->refs < 0 ? -ERANGE : page->refs;
 }
 
 int dp_page_refs(const void *addr, uint64_t *pfn)

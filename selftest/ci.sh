@@ -54,11 +54,39 @@ status "help of what there is not" 2 ./run.sh help nonsense
 
 # An option that would be ignored is refused, before anything is made.
 for words in "report -k stock" "shell -s smoke" "matrix -n" "cells --format ktap" "bundle --cold" \
-	"score -t truncate" "diff --all" "--matrix" "--resume nothing --seed 1"; do
+	"score -t truncate" "diff --all" "--matrix" "--resume nothing --seed 1" "-n --shard 1/2" \
+	"report --diff --baseline ." "report --diff --format junit" "--format nonsense"; do
 	# shellcheck disable=SC2086	# words
 	status "$words" 2 ./run.sh $words
-	result "says why" yes "$(grep -q 'has no effect, expected one of' "$tmp/err" && echo yes)"
+	result "says why" yes "$(grep -q '^run.sh: .*expected' "$tmp/err" && echo yes)"
 done
+
+# What a page shows as a command is one: of each, the options that the command does not heed.
+eval "$(sed -n '/^heeds() {/,/^}/p' run.sh)"
+unheeded() {	# what pages show, on standard input: [COMMAND] WORD...
+	while read -r command words; do
+		case $command in
+		-*) words="$command $words" command=run ;;
+		bisect | collect | help | doctor | clean-cache) continue ;;
+		esac
+		for word in $words; do
+			case $word in -*) ;; *) continue ;; esac
+			case " $(heeds "$command") " in *" $word "*) ;; *) echo "$command $word" ;; esac
+		done
+	done
+}
+shown=$(grep -hoE '\./run\.sh [-a-z][^#`|&>;)]*' README.md docs/*.md docs/daxpin.1 docs/ci/* |
+	sed 's/^[^ ]* //; s/\.\.\.//')
+result "pages show commands" yes "$([ "$(echo "$shown" | wc -l)" -gt 100 ] && echo yes)"
+result "with options that they heed" "" "$(echo "$shown" | unheeded | sort -u)"
+result "and others are seen" "report -k" "$(echo "report -k stock" | unheeded)"
+
+mkdir "$tmp/none"
+printf '#!/bin/sh\n' >"$tmp/none/dpkg-query"
+chmod +x "$tmp/none/dpkg-query"
+status "doctor finds all" 0 ./run.sh doctor
+status "or what is missing" 2 env PATH="$tmp/none:$PATH" ./run.sh doctor
+result "and says what" yes "$(grep -q '^packages  *missing: .*qemu' "$tmp/out" && echo yes)"
 
 completes() {	# WORD...
 	bash -c '

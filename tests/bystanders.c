@@ -685,7 +685,7 @@ TEST_F_TIMEOUT(bystanders, clone, ROW_S)
 	int err = try_clone(self->s.r.beside);
 
 	if (cannot_clone(err))
-		SKIP(return, "files of this file system cannot share blocks (reflink)");
+		SKIP(return, CANNOT_CLONE);
 	ASSERT_EQ(0, err);
 	stand_by(_metadata, &self->s, &variant->a, CLONE, false);
 }

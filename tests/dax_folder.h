@@ -12,8 +12,8 @@
 #include "lib/dp.h"
 
 /*
- * New files of this row's folder are DAX, the others are not.  So what is missing is that for
- * PTEs, whatever maps the files: rig_missing(DP_MAP_PMD) asks what the others are.
+ * New files of this row's folder are DAX, the others are not.  Ask rig_missing(DP_MAP_PTE)
+ * before, also when PMDs are to map the files: with DP_MAP_PMD it goes by the others, and skips.
  */
 static inline void dax_folder(struct __test_metadata *_metadata)
 {

@@ -23,6 +23,8 @@ static inline int clone_range(int to, off_t to_off, int from, off_t from_off, of
 	return ioctl(to, FICLONERANGE, &c) ? -errno : 0;
 }
 
+#define CANNOT_CLONE	"files of this file system cannot share blocks (reflink)"
+
 /* What clone_file() says, on a file system whose files share no blocks. */
 static inline bool cannot_clone(int err)
 {

@@ -521,7 +521,7 @@ FIXTURE_SETUP(shared)
 	ASSERT_EQ(LEN, pwrite(s->other, data, LEN, 0));
 	err = clone_file(s->other, s->r.file.fd);
 	if (cannot_clone(err))
-		SKIP(return, "files of this file system cannot share blocks (reflink)");
+		SKIP(return, CANNOT_CLONE);
 	ASSERT_EQ(0, err);
 }
 

@@ -354,7 +354,7 @@ static void interrupt_remap(struct __test_metadata *_metadata, struct scene *s,
 	other_open(_metadata, s, map, seed);
 	err = try_clone(s->r.beside);
 	if (cannot_clone(err))
-		SKIP(return, "files of this file system cannot share blocks (reflink)");
+		SKIP(return, CANNOT_CLONE);
 	ASSERT_EQ(0, err);
 	interrupt(_metadata, s, i, &c, DP_PIN_VMSPLICE);
 	check_other(_metadata, s, seed);

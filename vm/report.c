@@ -314,7 +314,7 @@ static int compare_rows(const void *a, const void *b)
 {
 	const struct row *const *x = a, *const *y = b;
 
-	return strcmp((*x)->name, (*y)->name);
+	return strcmp((*x)->name, (*y)->name) ?: strcmp((*x)->text, (*y)->text);
 }
 
 /* The rows of all cells, controls aside, sorted by name. */

@@ -45,18 +45,22 @@ static int mapcount(struct folio *folio)
 #endif
 }
 
+#define COUNTS_TRIES	100
+
 /*
  * References that are not page tables'.  Who maps the page meanwhile changes both counts, and
- * one of before less the other of after would be a reference short.
+ * one of before less the other of after would be a reference short.  One too many is right for
+ * the moment in which a mapping has its reference and is not counted yet.
  */
 static int refs_beside_mappings(struct folio *folio)
 {
-	int refs, mapped;
+	int refs, mapped, tries = 0;
 
 	do {
 		refs = folio_ref_count(folio);
 		mapped = mapcount(folio);
-	} while (refs != folio_ref_count(folio) || mapped != mapcount(folio));
+	} while ((refs != folio_ref_count(folio) || mapped != mapcount(folio)) &&
+		 ++tries < COUNTS_TRIES);
 	return refs - mapped;
 }
 
